@@ -1,0 +1,11 @@
+import { configDefaults, defineConfig } from "vitest/config"
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: [...configDefaults.exclude, "**/*.interop.test.ts"],
+    // A bound against hanging, not a measurement: a machine under load must not fail a test.
+    testTimeout: 60_000,
+    hookTimeout: 60_000
+  }
+})
