@@ -1,0 +1,161 @@
+/**
+ * Every bound of the node, with its reason. Nothing that can grow is without one.
+ *
+ * Sizes are in bytes and times in milliseconds unless a name says otherwise. A test asserts the relations between them.
+ */
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+// --- lines in ---
+
+/** A line before the handshake: a Handshake takes 80 bytes; `timed` reads 300 MB from a stranger. */
+export const LINE_BEFORE_HANDSHAKE = 4 * KiB
+/** A line nobody asked for: the largest legal block announcement fits. */
+export const LINE_UNASKED = 4 * MiB
+/** An answer with blocks: 101 blocks as `timed` makes them are 13 MB at most in practice. */
+export const LINE_BLOCKS = 16 * MiB
+/** A UTXO set, which only an operator asks for, one at a time. */
+export const LINE_UTXO_SET = 64 * MiB
+/** Any other answer. */
+export const LINE_ANSWER = 1 * MiB
+/** Unfinished lines and unhandled messages of all peers together; above it the peer that holds most is closed. */
+export const UNFINISHED_LINES_TOTAL = 64 * MiB
+/** Masternodes in one answer; refused on count, before a key is checked. */
+export const MASTERNODES_PER_ANSWER = 2_000
+/** Public keys whose verdict is remembered. */
+export const KEY_CACHE = 4_096
+
+// --- answers out ---
+
+/** Blocks in one answer, as `timed` caps GetBlocks. */
+export const BLOCKS_PER_ANSWER = 101
+/** Size of an answer with blocks; one block is always sent. */
+export const BLOCKS_ANSWER = 8 * MiB
+/** The same towards a `timed`, which waits a minute for the rest when an answer is short. */
+export const BLOCKS_ANSWER_TIMED = 32 * MiB
+export const UTXO_SET_ANSWER = 32 * MiB
+export const PENDING_TRANSACTIONS_ANSWER = 8 * MiB
+export const MASTERNODES_ANSWER = 1 * MiB
+/** Addresses in a PeersResponse. */
+export const PEERS_PER_ANSWER = 1_000
+/** Outpoints of a UTXOStateQuery that are looked up; the rest is left out of the answer. */
+export const OUTPOINTS_PER_QUERY = 10_000
+
+// --- queues ---
+
+/** Bytes that may wait for one peer, beyond the answer being written. */
+export const OUTBOUND_PER_PEER = 4 * MiB
+/** Bytes that may wait for all peers together. */
+export const OUTBOUND_TOTAL = 128 * MiB
+/** Decoded, unasked messages that wait for a peer's handler; above it the socket is paused. */
+export const INBOUND_QUEUE = 1_024
+/** The same in bytes of their lines: two of the largest announcements. */
+export const INBOUND_QUEUE_BYTES = 8 * MiB
+/** Bytes handed to a socket at a time, so that a slow reader's progress shows before a long answer is all gone. */
+export const WRITE_WINDOW = 128 * KiB
+/** Peers written to in one go by a broadcast; 500 writes take some 3 ms. */
+export const PEERS_PER_SLICE = 500
+/** Accepted connections that wait for a session: a burst as long as the system's own queue. */
+export const ACCEPT_QUEUE = 1_024
+/** Requests of ours that may wait for one peer's answers. */
+export const PENDING_REQUESTS_PER_PEER = 256
+/** Answers that may be given straight from the transport's callback in one tick of one connection. */
+export const INLINE_ANSWERS_PER_TICK = 64
+/** Events kept for a slow subscriber of PeerRegistry.events; older ones are dropped and reported as lag. */
+export const PEER_EVENTS = 256
+/** Blocks that wait for the chain's single writer. */
+export const BLOCK_QUEUE = 1_024
+
+// --- deadlines ---
+
+export const CONNECT_TIMEOUT = 10_000
+export const HANDSHAKE_TIMEOUT = 10_000
+/** A peer that takes nothing of what waits for it for so long is closed. */
+export const DRAIN_TIMEOUT = 10_000
+/** A peer that sends nothing for so long is closed; a dialling `timed` pings every 30 s. */
+export const IDLE_TIMEOUT = 150_000
+/** An old connection silent for so long is probed when its peer dials again. */
+export const LIVENESS_WINDOW = 35_000
+/** How long such a probe waits for a byte. */
+export const PROBE_TIMEOUT = 5_000
+/** How long two connections of opposite directions may coexist before one must have won. */
+export const COEXISTENCE_WINDOW = 5_000
+/** Beat of the registry's one sweep over connections that wait for something. */
+export const SWEEP_INTERVAL = 250
+/** Beat at which all connections are looked at for silence. */
+export const SILENCE_INTERVAL = 4_000
+/** How long a closed socket may take to deliver what was written before. */
+export const CLOSE_GRACE = 1_000
+/** The system refuses connections in bursts, when descriptors run out: one line in the log for so long. */
+export const ACCEPT_COMPLAINT_INTERVAL = 1_000
+
+// --- slots, scores, bans ---
+
+export const INBOUND_SLOTS = 1_024
+export const OUTBOUND_SLOTS = 50
+/** Connections that have not finished their handshake. */
+export const PENDING_HANDSHAKES = 1_024
+/** The same of one address, so that it cannot take all of them. */
+export const PENDING_HANDSHAKES_PER_PEER = 4
+/** Capabilities of a peer that are kept. */
+export const CAPABILITIES_PER_PEER = 32
+/** Bad lines, halved every ten minutes, that make a ban. */
+export const BAN_SCORE = 10
+export const BAN_SCORE_HALF_LIFE = 10 * 60_000
+export const BAN_DURATION = 5 * 60_000
+/** Peers whose score or ban is remembered. */
+export const SCORED_PEERS = 4_096
+
+// --- address book, pools, caches ---
+
+export const KNOWN_ADDRESSES = 4_096
+/** Addresses taken from one PeersResponse. */
+export const ADDRESSES_PER_INTAKE = 1_000
+export const KNOWN_MASTERNODES = 2_000
+export const MEMPOOL_TRANSACTIONS = 10_000
+/** The largest transaction that is passed on and mined, as it is hashed. */
+export const TRANSACTION_BYTES = 100 * KiB
+/** The most inputs of such a transaction: to check their signatures takes 10 ms, and `timed` merges 100 at most. */
+export const TRANSACTION_INPUTS = 100
+export const MEMPOOL_BYTES = 64 * MiB
+/** Content hashes of gossip that was already handled. */
+export const SEEN_GOSSIP = 16_384
+/** Text of a peer that is kept (a network name, a reason), in characters. */
+export const PEER_TEXT = 256
+
+// --- JSON-RPC ---
+
+/** Body of an HTTP request: a raw transaction of the largest size as hex fits several times. */
+export const RPC_BODY = 1 * MiB
+/** Calls in one batch. */
+export const RPC_BATCH = 100
+/** From the first byte of a request to its answer; the hash of a large UTXO set takes seconds. */
+export const RPC_TIMEOUT = 30_000
+/** Open HTTP connections. */
+export const RPC_CONNECTIONS = 256
+/** How long answers in progress may take once the node stops. */
+export const RPC_SHUTDOWN = 1_000
+
+// --- chain ---
+
+/** Blocks in one transaction while syncing: eight times cheaper a block than one each, and 4 ms of the loop. */
+export const BLOCKS_PER_COMMIT = 100
+/** Outputs that come and go in one transaction, after which others may run: about 10 ms. One block is always taken. */
+export const COINS_PER_COMMIT = 2_000
+/** Bytes of blocks in one transaction, which are in memory twice until it is committed. */
+export const COMMIT_BYTES = 8 * MiB
+/** Blocks whose undo data is kept: ten times the depth of the deepest reorganisation that is ever made. */
+export const UNDO_BLOCKS = 1_000
+/** Stored blocks kept in memory, because peers that sync ask for the same ranges. */
+export const HOT_BLOCKS = 32 * MiB
+/** Pages of the store's file that are kept in memory. */
+export const STORE_PAGE_CACHE = 32 * MiB
+/** Hashes of blocks read in one go at start. */
+export const HASHES_PER_READ = 10_000
+/** Unspent outputs looked up or read in one go, before others may run: 3 ms. */
+export const COINS_PER_READ = 1_000
+/** Outputs with a state that is not on disk; above it the oldest is forgotten. */
+export const VOLATILE_STATES = 100_000
+/** Changes of the chain kept for a slow subscriber: a whole commit and more; older ones are reported as lag. */
+export const CHAIN_EVENTS = 256

@@ -1,0 +1,56 @@
+/**
+ * The two networks: names, ports, start of time.
+ *
+ * Both use the magic "TIME" and protocol version 1; what separates them is the genesis block ({@link ./Genesis.ts}).
+ */
+import { height, type Height } from "./Height.ts"
+import { type Satoshi, satoshi } from "./Satoshi.ts"
+
+export type NetworkName = "testnet" | "mainnet"
+
+export interface Network {
+  readonly name: NetworkName
+  /** The text in a Handshake. Nobody checks it, and a `timed` says "Testnet" on both networks. */
+  readonly handshakeName: string
+  readonly p2pPort: number
+  readonly rpcPort: number
+  /** Timestamp of block 0; block h is due at this plus 600 h. Seconds. */
+  readonly genesisTime: bigint
+  /** What the one output of block 0 is worth. */
+  readonly genesisReward: Satoshi
+  /** The digit after `TIME` in addresses. */
+  readonly addressDigit: "0" | "1"
+}
+
+export const MAGIC = new TextEncoder().encode("TIME")
+export const PROTOCOL_VERSION = 1
+export const BLOCK_SECONDS = 600n
+
+export const testnet: Network = {
+  name: "testnet",
+  handshakeName: "Testnet",
+  p2pPort: 24100,
+  rpcPort: 24101,
+  genesisTime: 1_764_547_200n,
+  genesisReward: satoshi(10_000_000_000n),
+  addressDigit: "0"
+}
+
+export const mainnet: Network = {
+  name: "mainnet",
+  handshakeName: "Mainnet",
+  p2pPort: 24000,
+  rpcPort: 24001,
+  genesisTime: 1_767_225_600n,
+  genesisReward: satoshi(0n),
+  addressDigit: "1"
+}
+
+export const networks: Readonly<Record<NetworkName, Network>> = { testnet, mainnet }
+
+/** The height whose block is due at `now` (seconds); 0 before genesis. */
+export const expectedHeight = (network: Network, now: bigint): Height =>
+  now < network.genesisTime ? height(0n) : height((now - network.genesisTime) / BLOCK_SECONDS)
+
+/** When the block of that height is due, in seconds. */
+export const dueTime = (network: Network, at: Height): bigint => network.genesisTime + BLOCK_SECONDS * at
