@@ -1,0 +1,108 @@
+/**
+ * The best chain: its single writer and its readers.
+ *
+ * Every change goes through one queue, is checked whole before anything is stored, and is then stored whole. A verdict
+ * says what became of a block; a block that was not put on the best chain is never reported as if it were.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { BlockRejection, describe } from "../consensus/BlockRejection.ts"
+import type { Block } from "../protocol/Block.ts"
+import { genesis } from "../protocol/Genesis.ts"
+import type { Hash256 } from "../protocol/Hash.ts"
+import { height, type Height } from "../protocol/Height.ts"
+import type { Network } from "../protocol/Network.ts"
+import { testnet } from "../protocol/Network.ts"
+import type { PeerId } from "../protocol/PeerId.ts"
+import { StoreError, type ChainTip } from "./ChainStore.ts"
+
+/** What became of a block that breaks no rule. */
+export type BlockVerdict =
+  /** It is the new tip, or was put on below it in the same batch. */
+  | { readonly _tag: "Connected"; readonly tip: ChainTip }
+  | { readonly _tag: "AlreadyKnown" }
+  /** Its parent is on the best chain but not the tip. It was not put on. */
+  | { readonly _tag: "SideBranch"; readonly parent: Height }
+  /** Its parent is unknown here. It was not put on. */
+  | { readonly _tag: "Orphan" }
+
+/** The block breaks a rule. It will break it tomorrow too, unless the reason is about time. */
+export class BlockRejected extends Schema.TaggedError<BlockRejected>()("BlockRejected", {
+  height: Schema.BigInt,
+  hash: Schema.String,
+  rejection: BlockRejection
+}) {
+  override get message(): string {
+    return `block ${this.height} (${this.hash}) breaks a rule: ${describe(this.rejection)}`
+  }
+}
+
+export type ChainEvent =
+  | { readonly _tag: "Connected"; readonly tip: ChainTip; readonly block: Block }
+  | { readonly _tag: "Disconnected"; readonly height: Height; readonly hash: Hash256 }
+  | { readonly _tag: "Lagged"; readonly missed: number }
+
+/** A block somebody sent us without being asked. */
+export interface OfferedBlock {
+  readonly block: Block
+  readonly from: PeerId
+  /** Called once with what became of it, from the chain's own fiber; must not wait. */
+  readonly decided: (outcome: BlockVerdict | BlockRejected | StoreError) => void
+}
+
+export class Blockchain extends Context.Service<
+  Blockchain,
+  {
+    readonly network: Network
+    readonly genesisHash: Hash256
+    /** The current tip; a plain read, for callbacks too. */
+    readonly tip: () => ChainTip
+    /** The hash at a height of the best chain; a plain read. */
+    readonly hashAt: (height: Height) => Hash256 | undefined
+    /** The height of a block of the best chain; a plain read. */
+    readonly heightOf: (hash: Hash256) => Height | undefined
+    readonly block: (height: Height) => Effect.Effect<Block | undefined, StoreError>
+    /** Stored wire bytes of blocks of the best chain: at least one where there is one, then up to both limits. */
+    readonly blocks: (
+      from: Height,
+      to: Height,
+      limits: { readonly count: number; readonly bytes: number }
+    ) => Effect.Effect<ReadonlyArray<Uint8Array>, StoreError>
+    /** Hands over a block without waiting; false when the queue is full, which loses nothing that cannot be fetched. */
+    readonly offer: (offered: OfferedBlock) => Effect.Effect<boolean>
+    /**
+     * Puts blocks on the chain in order and waits. Blocks that are on it are passed over; it stops at the first that
+     * does not connect, whose verdict is the last. Blocks before a rejected one, or before a failure, stay connected.
+     */
+    readonly connect: (
+      blocks: ReadonlyArray<Block>
+    ) => Effect.Effect<ReadonlyArray<BlockVerdict>, BlockRejected | StoreError>
+    /** Changes as they happen; a slow subscriber loses the oldest and is told so. */
+    readonly changes: Stream.Stream<ChainEvent>
+  }
+>()("timenode/services/Blockchain") {
+  /** A testnet chain of its genesis block alone that connects nothing, except as overridden. */
+  static readonly layerTest = (overrides: Partial<Blockchain["Service"]> = {}): Layer.Layer<Blockchain> => {
+    const first = genesis(testnet)
+    const tip: ChainTip = { height: height(0), hash: first.hash, timestamp: first.block.header.timestamp }
+    return Layer.succeed(
+      Blockchain,
+      Blockchain.of({
+        network: testnet,
+        genesisHash: first.hash,
+        tip: () => tip,
+        hashAt: (at) => (at === 0n ? first.hash : undefined),
+        heightOf: () => undefined,
+        block: (at) => Effect.succeed(at === 0n ? first.block : undefined),
+        blocks: () => Effect.succeed([]),
+        offer: () => Effect.succeed(true),
+        connect: (blocks) => Effect.succeed(blocks.slice(0, 1).map(() => ({ _tag: "Orphan" as const }))),
+        changes: Stream.empty,
+        ...overrides
+      })
+    )
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * The storage port of the chain: blocks, undo data and the confirmed UTXO set, changed together or not at all.
+ *
+ * It stores what it is told and knows no rules. One batch is one transaction: after a crash the store holds the whole
+ * batch or none of it. Only `Blockchain` writes; everybody may read.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import type { BlockDelta } from "../consensus/BlockDelta.ts"
+import type { Hash256 } from "../protocol/Hash.ts"
+import type { Height } from "../protocol/Height.ts"
+import type { OutPoint } from "../protocol/Transaction.ts"
+import type { OutPointKey, Utxo } from "../protocol/Utxo.ts"
+
+/** The last block of the best chain. */
+export interface ChainTip {
+  readonly height: Height
+  readonly hash: Hash256
+  /** Seconds. */
+  readonly timestamp: bigint
+}
+
+/** A block to connect: what it does, and its wire bytes (a JSON object, no line end). */
+export interface ConnectedBlock {
+  readonly delta: BlockDelta
+  readonly bytes: Uint8Array
+}
+
+/** One atomic change of the best chain: blocks taken off its end, then blocks put on. */
+export interface ChainBatch {
+  /** How many blocks to take off, using the stored undo data. */
+  readonly disconnect: number
+  /** In order of height. */
+  readonly connect: ReadonlyArray<ConnectedBlock>
+  /** `durable` survives a power cut when `commit` returns; `batched` may lose the last batches, whole ones, in order. */
+  readonly durability: "durable" | "batched"
+}
+
+/** The store failed or holds what it cannot hold. `Damaged` needs the operator; `Failed` may pass. */
+export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
+  operation: Schema.String,
+  reason: Schema.Literals(["Failed", "Damaged", "InUse", "WrongNetwork", "NewerSchema"]),
+  detail: Schema.String
+}) {}
+
+export class ChainStore extends Context.Service<
+  ChainStore,
+  {
+    /** Null in a store without a block, which is only a new one. */
+    readonly tip: Effect.Effect<ChainTip | null, StoreError>
+    /** Hashes of the best chain from `from` on, at most `limit`. */
+    readonly hashes: (from: Height, limit: number) => Effect.Effect<ReadonlyArray<Hash256>, StoreError>
+    /** Wire bytes of blocks of the best chain, in order: at least one where there is one, then up to both limits. */
+    readonly blocks: (
+      from: Height,
+      to: Height,
+      limits: { readonly count: number; readonly bytes: number }
+    ) => Effect.Effect<ReadonlyArray<Uint8Array>, StoreError>
+    /** The outputs among those asked for that are unspent. */
+    readonly utxos: (outpoints: ReadonlyArray<OutPoint>) => Effect.Effect<ReadonlyMap<OutPointKey, Utxo>, StoreError>
+    readonly utxoCount: Effect.Effect<number, StoreError>
+    /** Unspent outputs in the order of their keys, after `after`; a page shorter than `limit` is the last. */
+    readonly utxoPage: (after: OutPointKey | null, limit: number) => Effect.Effect<ReadonlyArray<Utxo>, StoreError>
+    /** Undo data of the last `count` blocks, newest first. */
+    readonly undo: (count: number) => Effect.Effect<ReadonlyArray<BlockDelta>, StoreError>
+    readonly commit: (batch: ChainBatch) => Effect.Effect<void, StoreError>
+  }
+>()("timenode/services/ChainStore") {
+  /** An empty store that accepts every batch and keeps nothing, except as overridden. */
+  static readonly layerTest = (overrides: Partial<ChainStore["Service"]> = {}): Layer.Layer<ChainStore> =>
+    Layer.succeed(
+      ChainStore,
+      ChainStore.of({
+        tip: Effect.succeed(null),
+        hashes: () => Effect.succeed([]),
+        blocks: () => Effect.succeed([]),
+        utxos: () => Effect.succeed(new Map()),
+        utxoCount: Effect.succeed(0),
+        utxoPage: () => Effect.succeed([]),
+        undo: () => Effect.succeed([]),
+        commit: () => Effect.void,
+        ...overrides
+      })
+    )
+}

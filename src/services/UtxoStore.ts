@@ -1,0 +1,70 @@
+/**
+ * The coins as handlers, rules, RPC and wallet see them: the confirmed set of {@link ./ChainStore.ts} with the volatile
+ * states (Locked, SpentPending, SpentFinalized) over it.
+ *
+ * A layer of your own replaces the view, for instance with an index or a cache; it never replaces durability, which is
+ * the chain store's. `Blockchain` computes a block through this view, commits it to the store, then calls `applied`.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import { sha256, type Hash256 } from "../protocol/Hash.ts"
+import { height, type Height } from "../protocol/Height.ts"
+import type { OutPoint } from "../protocol/Transaction.ts"
+import type { OutPointKey, Utxo, UtxoState } from "../protocol/Utxo.ts"
+import type { OutPointState } from "../protocol/Message.ts"
+import type { BlockDelta } from "../consensus/BlockDelta.ts"
+import type { StoreError } from "./ChainStore.ts"
+
+/** The UTXO set at one height: its hash as `timed` computes it, and its size. */
+export interface UtxoSetSummary {
+  readonly height: Height
+  readonly hash: Hash256
+  readonly count: bigint
+}
+
+/** Blocks that came off the best chain, newest first, and those that were put on, oldest first. */
+export interface ChainDelta {
+  readonly disconnected: ReadonlyArray<BlockDelta>
+  readonly connected: ReadonlyArray<BlockDelta>
+}
+
+export class UtxoStore extends Context.Service<
+  UtxoStore,
+  {
+    readonly get: (outpoint: OutPoint) => Effect.Effect<Utxo | undefined, StoreError>
+    readonly getMany: (outpoints: ReadonlyArray<OutPoint>) => Effect.Effect<ReadonlyMap<OutPointKey, Utxo>, StoreError>
+    /** States of the outputs that are known, in the order asked; unknown ones are left out. */
+    readonly states: (outpoints: ReadonlyArray<OutPoint>) => Effect.Effect<ReadonlyArray<OutPointState>, StoreError>
+    /** Records a volatile state. `Unspent` forgets it. The caller has checked the transition. */
+    readonly setState: (outpoint: OutPoint, state: UtxoState) => Effect.Effect<void>
+    /** Computed once a tip and then remembered. */
+    readonly summary: Effect.Effect<UtxoSetSummary, StoreError>
+    /** The remembered summary of the current tip, if it was asked for since the tip changed. For callbacks. */
+    readonly summaryUnsafe: () => UtxoSetSummary | undefined
+    /** The whole confirmed set in key order. */
+    readonly stream: Stream.Stream<Utxo, StoreError>
+    /** The best chain has changed and is stored. Called by `Blockchain` alone. */
+    readonly applied: (delta: ChainDelta) => Effect.Effect<void>
+  }
+>()("timenode/services/UtxoStore") {
+  /** An empty set, except as overridden. */
+  static readonly layerTest = (overrides: Partial<UtxoStore["Service"]> = {}): Layer.Layer<UtxoStore> => {
+    const summary: UtxoSetSummary = { height: height(0), hash: sha256(new Uint8Array(0)), count: 0n }
+    return Layer.succeed(
+      UtxoStore,
+      UtxoStore.of({
+        get: () => Effect.succeed(undefined),
+        getMany: () => Effect.succeed(new Map()),
+        states: () => Effect.succeed([]),
+        setState: () => Effect.void,
+        summary: Effect.succeed(summary),
+        summaryUnsafe: () => summary,
+        stream: Stream.empty,
+        applied: () => Effect.void,
+        ...overrides
+      })
+    )
+  }
+}
