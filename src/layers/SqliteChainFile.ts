@@ -1,0 +1,134 @@
+/**
+ * The SQLite file of a chain: found sound, of this network, and of nobody else, or not opened.
+ *
+ * A file that exists is first looked at through a read-only connection, so that one that is damaged, foreign or newer
+ * is left byte for byte as it was. It is then held by SQLite's exclusive lock until it is closed; the system releases
+ * that lock when a process dies, so that none can be left behind.
+ */
+import { existsSync, mkdirSync } from "node:fs"
+import { dirname } from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { bytesEqual } from "../protocol/ByteArray.ts"
+import { genesis } from "../protocol/Genesis.ts"
+import { STORE_PAGE_CACHE } from "../protocol/Limits.ts"
+import type { Network } from "../protocol/Network.ts"
+import { StoreError } from "../services/ChainStore.ts"
+
+export interface ChainFileOptions {
+  /** The path of the file; its folder is made if it is missing. */
+  readonly file: string
+  readonly network: Network
+}
+
+/** Opens the file for this process alone, or makes it; closed with the scope. */
+export const openChainFile = (options: ChainFileOptions): Effect.Effect<DatabaseSync, StoreError, Scope.Scope> =>
+  Effect.acquireRelease(Effect.try({ try: () => open(options), catch: (cause) => storeError("open", cause) }), (db) =>
+    Effect.sync(() => db.close())
+  )
+
+/** What went wrong in SQLite, as an error of the store. */
+export const storeError = (operation: string, cause: unknown): StoreError => {
+  if (cause instanceof StoreError) return cause
+  const detail = cause instanceof Error ? cause.message : String(cause)
+  return new StoreError({ operation, reason: reasonOf(cause), detail })
+}
+
+// --- internal ---
+
+const SCHEMA_VERSION = 1
+
+/**
+ * The key of an output is its txid and the decimal digits of its number: bytes in the order that the UTXO-set hash sorts
+ * by. Bodies of blocks have a table of their own, so that reading all hashes at start does not page through them.
+ */
+const SCHEMA = `
+  CREATE TABLE meta (schema INTEGER NOT NULL, network TEXT NOT NULL, genesis BLOB NOT NULL);
+  CREATE TABLE block (height INTEGER PRIMARY KEY, hash BLOB NOT NULL, timestamp INTEGER NOT NULL);
+  CREATE TABLE body (height INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+  CREATE TABLE undo (height INTEGER PRIMARY KEY, delta BLOB NOT NULL);
+  CREATE TABLE utxo (key BLOB PRIMARY KEY, value INTEGER NOT NULL, script BLOB NOT NULL) WITHOUT ROWID;
+`
+
+const open = ({ file, network }: ChainFileOptions): DatabaseSync => {
+  mkdirSync(dirname(file), { recursive: true })
+  if (existsSync(file)) {
+    const reader = new DatabaseSync(file, { readOnly: true })
+    try {
+      inspect(reader, network)
+    } finally {
+      reader.close()
+    }
+  }
+  const db = new DatabaseSync(file)
+  try {
+    // Before the first read: then the log's index is in our memory and not in a file that others could map.
+    db.exec("PRAGMA locking_mode = EXCLUSIVE")
+    db.exec("PRAGMA journal_mode = WAL")
+    db.exec(`PRAGMA cache_size = ${-STORE_PAGE_CACHE / 1024}`)
+    db.exec("BEGIN EXCLUSIVE")
+    if (isNew(db)) create(db, network)
+    else checkIdentity(db, network)
+    db.exec("COMMIT")
+    return db
+  } catch (cause) {
+    db.close()
+    throw cause
+  }
+}
+
+/** Throws unless the file is new, or sound and a chain of this network. */
+const inspect = (db: DatabaseSync, network: Network): void => {
+  const found = db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"]
+  if (found !== "ok") throw damaged(String(found))
+  if (!isNew(db)) checkIdentity(db, network)
+}
+
+/** A file without a table is what is left when the process ended while it made the file. */
+const isNew = (db: DatabaseSync): boolean => db.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.["n"] === 0
+
+const create = (db: DatabaseSync, network: Network): void => {
+  db.exec(SCHEMA)
+  db.prepare("INSERT INTO meta VALUES (?, ?, ?)").run(SCHEMA_VERSION, network.name, genesis(network).hash)
+}
+
+const checkIdentity = (db: DatabaseSync, network: Network): void => {
+  const known = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get()
+  const meta = known && db.prepare("SELECT * FROM meta").get()
+  if (!meta) throw damaged("the file is a database, but not of a chain")
+  const schema = Number(meta["schema"])
+  if (schema > SCHEMA_VERSION) {
+    throw refused("NewerSchema", `schema ${schema} of the file, this program knows up to ${SCHEMA_VERSION}`)
+  }
+  if (schema !== SCHEMA_VERSION) throw damaged(`there is no schema ${String(meta["schema"])}`)
+  const hash = meta["genesis"]
+  if (meta["network"] !== network.name || !(hash instanceof Uint8Array) || !bytesEqual(hash, genesis(network).hash)) {
+    throw refused("WrongNetwork", `the file holds a chain of ${String(meta["network"])}, not of this ${network.name}`)
+  }
+}
+
+const refused = (reason: StoreError["reason"], detail: string): StoreError =>
+  new StoreError({ operation: "open", reason, detail })
+
+const damaged = (detail: string): StoreError => refused("Damaged", detail)
+
+/** Primary result codes of SQLite. */
+const SQLITE_BUSY = 5
+const SQLITE_LOCKED = 6
+const SQLITE_CORRUPT = 11
+const SQLITE_NOTADB = 26
+
+const reasonOf = (cause: unknown): StoreError["reason"] => {
+  if (typeof cause !== "object" || cause === null || !("errcode" in cause)) return "Failed"
+  switch (Number(cause.errcode) & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return "InUse"
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return "Damaged"
+    default:
+      return "Failed"
+  }
+}

@@ -1,0 +1,257 @@
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Schema, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import * as LocalBlockchain from "../../src/layers/LocalBlockchain.ts"
+import * as MemoryChainStore from "../../src/layers/MemoryChainStore.ts"
+import * as MemoryMempool from "../../src/layers/MemoryMempool.ts"
+import * as SqliteChainStore from "../../src/layers/SqliteChainStore.ts"
+import * as ViewUtxoStore from "../../src/layers/ViewUtxoStore.ts"
+import { genesis } from "../../src/protocol/Genesis.ts"
+import { height } from "../../src/protocol/Height.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
+import { dueTime, mainnet, testnet } from "../../src/protocol/Network.ts"
+import { Blockchain } from "../../src/services/Blockchain.ts"
+import { type ChainBatch, ChainStore, type ConnectedBlock, StoreError } from "../../src/services/ChainStore.ts"
+import { NodeConfig } from "../../src/services/NodeConfig.ts"
+import { link, links } from "../fixtures/Deltas.ts"
+import { temporaryFolder } from "../fixtures/TemporaryFolder.ts"
+import { blockchainSuite, chainOf, holds } from "../services/BlockchainSuite.ts"
+
+const over = <E>(store: Layer.Layer<ChainStore, E>, network = testnet) =>
+  LocalBlockchain.layer.pipe(
+    Layer.provideMerge(MemoryMempool.layer),
+    Layer.provideMerge(ViewUtxoStore.layer),
+    Layer.provideMerge(store),
+    Layer.provide(NodeConfig.layerTest({ network }))
+  )
+
+const inFile = (file: string) => SqliteChainStore.layer({ file, network: testnet })
+
+blockchainSuite("LocalBlockchain in memory", over(MemoryChainStore.layer))
+blockchainSuite(
+  "LocalBlockchain on SQLite",
+  over(Layer.unwrap(Effect.map(temporaryFolder, (folder) => inFile(join(folder, "chain.db")))))
+)
+
+/** A store in memory whose commits are seen, and changed, by the test. */
+const watched = (commit: (batch: ChainBatch, go: Effect.Effect<void, StoreError>) => Effect.Effect<void, StoreError>) =>
+  Layer.effect(
+    ChainStore,
+    Effect.map(ChainStore, (inner) =>
+      ChainStore.of({ ...inner, commit: (batch) => commit(batch, inner.commit(batch)) })
+    )
+  ).pipe(Layer.provide(MemoryChainStore.layer))
+
+const due = TestClock.setTime(Number(dueTime(testnet, height(10_000))) * 1_000)
+
+describe("LocalBlockchain", () => {
+  it.effect("finds its chain again after a restart", () =>
+    Effect.gen(function* () {
+      yield* due
+      const file = join(yield* temporaryFolder, "chain.db")
+      const blocks = chainOf(130)
+      const run = (from: number, to: number) =>
+        Effect.gen(function* () {
+          const chain = yield* Blockchain
+          yield* holds(blocks.slice(0, from))
+          yield* chain.connect(blocks.slice(from, to))
+          yield* holds(blocks.slice(0, to))
+        }).pipe(Effect.provide(over(inFile(file)), { local: true }))
+      yield* run(0, 50)
+      yield* run(50, 51)
+      yield* run(51, 130)
+      yield* run(130, 130)
+    })
+  )
+
+  it.effect("syncs in full transactions, and makes the last one durable", () => {
+    const seen: Array<readonly [number, ChainBatch["durability"]]> = []
+    const store = watched((batch, go) => {
+      seen.push([batch.connect.length, batch.durability])
+      return go
+    })
+    return Effect.gen(function* () {
+      yield* due
+      const chain = yield* Blockchain
+      yield* chain.connect(chainOf(2 * Limits.BLOCKS_PER_COMMIT + 3))
+      assert.deepStrictEqual(seen, [
+        [1, "durable"],
+        [Limits.BLOCKS_PER_COMMIT, "batched"],
+        [Limits.BLOCKS_PER_COMMIT, "batched"],
+        [3, "durable"]
+      ])
+    }).pipe(Effect.provide(over(store), { local: true }))
+  })
+
+  it.effect("never has two commits under way", () => {
+    let underWay = 0
+    let most = 0
+    const store = watched((_, go) =>
+      Effect.gen(function* () {
+        most = Math.max(most, ++underWay)
+        for (let turn = 0; turn < 3; turn++) yield* Effect.yieldNow
+        yield* go
+        for (let turn = 0; turn < 3; turn++) yield* Effect.yieldNow
+        underWay--
+      })
+    )
+    return Effect.gen(function* () {
+      yield* due
+      const chain = yield* Blockchain
+      const blocks = chainOf(40)
+      yield* Effect.forEach(blocks, (_, index) => chain.connect(blocks.slice(0, index + 1)), {
+        concurrency: "unbounded"
+      })
+      yield* holds(blocks)
+      assert.strictEqual(most, 1)
+    }).pipe(Effect.provide(over(store), { local: true }))
+  })
+
+  it.effect.prop(
+    "is what the store is, whatever the store does and whenever it is interrupted",
+    [
+      Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 20 }))).check(Schema.isMinLength(1)),
+      Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 5 }))
+    ],
+    ([turns, every]) => {
+      let commits = 0
+      const store = watched((_, go) =>
+        Effect.suspend(() => {
+          const fails = ++commits > 1 && commits % every === 0
+          const late = Effect.andThen(Effect.yieldNow, Effect.andThen(go, Effect.yieldNow))
+          return fails ? Effect.fail(new StoreError({ operation: "commit", reason: "Failed", detail: "full" })) : late
+        })
+      )
+      return Effect.gen(function* () {
+        yield* due
+        const chain = yield* Blockchain
+        const blocks = chainOf(12)
+        for (const [index, turn] of turns.entries()) {
+          const next = Number(chain.tip().height)
+          const fiber = yield* Effect.forkChild(
+            Effect.ignore(chain.connect(blocks.slice(next, next + 1 + (index % 4))))
+          )
+          for (let i = 0; i < turn; i++) yield* Effect.yieldNow
+          fiber.interruptUnsafe()
+          yield* Effect.exit(chain.connect([]))
+          yield* holds(blocks.slice(0, Number(chain.tip().height)))
+        }
+      }).pipe(Effect.provide(over(store), { local: true }))
+    },
+    { timeout: 30_000, arbitrary: { runs: 40 } }
+  )
+
+  it.effect("reports a store that fails and goes on when it works again", () => {
+    let full = false
+    const store = watched((_, go) =>
+      full ? Effect.fail(new StoreError({ operation: "commit", reason: "Failed", detail: "disk full" })) : go
+    )
+    return Effect.gen(function* () {
+      yield* due
+      const chain = yield* Blockchain
+      const blocks = chainOf(4)
+      yield* chain.connect(blocks.slice(0, 1))
+      full = true
+      const error = yield* Effect.flip(chain.connect(blocks))
+      assert.strictEqual(error._tag, "StoreError")
+      yield* holds(blocks.slice(0, 1))
+      full = false
+      yield* chain.connect(blocks)
+      yield* holds(blocks)
+    }).pipe(Effect.provide(over(store), { local: true }))
+  })
+
+  it.effect("does not ask the store about blocks that cannot continue the chain", () => {
+    let reads = 0
+    const store = Layer.effect(
+      ChainStore,
+      Effect.map(ChainStore, (inner) =>
+        ChainStore.of({
+          ...inner,
+          utxos: (outpoints) => Effect.tap(inner.utxos(outpoints), () => Effect.sync(() => reads++))
+        })
+      )
+    ).pipe(Layer.provide(MemoryChainStore.layer))
+    return Effect.gen(function* () {
+      yield* due
+      const chain = yield* Blockchain
+      yield* chain.connect(chainOf(2, 500).slice(1))
+      assert.strictEqual(reads, 0)
+      yield* chain.connect(chainOf(20))
+      assert.strictEqual(reads, 1)
+    }).pipe(Effect.provide(over(store), { local: true }))
+  })
+
+  it.effect("ends the stream of its changes with itself", () =>
+    Effect.gen(function* () {
+      const changes = yield* Effect.map(Blockchain, (chain) => chain.changes).pipe(
+        Effect.provide(over(MemoryChainStore.layer), { local: true })
+      )
+      assert.deepStrictEqual(yield* Stream.runCollect(changes), [])
+    })
+  )
+})
+
+describe("LocalBlockchain refuses a store", () => {
+  /** A store that holds these blocks, whatever they are. */
+  const holding = (blocks: ReadonlyArray<ConnectedBlock>) =>
+    Layer.effect(
+      ChainStore,
+      Effect.tap(ChainStore, (store) => store.commit({ disconnect: 0, connect: blocks, durability: "durable" }))
+    ).pipe(Layer.provide(MemoryChainStore.layer))
+
+  const reason = (store: Layer.Layer<ChainStore, StoreError>, network = testnet) =>
+    Effect.void.pipe(
+      Effect.provide(over(store, network), { local: true }),
+      Effect.flip,
+      Effect.map((error) => error.reason)
+    )
+
+  const first = (network = testnet) => {
+    const { block, hash, txids } = genesis(network)
+    const { previousHash, timestamp } = block.header
+    return { ...link(null, "genesis"), delta: { ...link(null, "genesis").delta, hash, previousHash, timestamp, txids } }
+  }
+
+  it.effect("of another network", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* reason(holding(links(3))), "WrongNetwork")
+      assert.strictEqual(yield* reason(holding([first(testnet)]), mainnet), "WrongNetwork")
+    })
+  )
+
+  it.effect("whose tip is not the block it is said to be", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* reason(holding([first()])), "Damaged")
+      const other = link(first().delta, "other")
+      const bytes = new TextEncoder().encode("{}")
+      assert.strictEqual(yield* reason(holding([first(), { ...other, bytes }])), "Damaged")
+    })
+  )
+
+  it.effect("that has not all the hashes", () =>
+    Effect.gen(function* () {
+      const lossy = Layer.effect(
+        ChainStore,
+        Effect.map(ChainStore, (inner) =>
+          ChainStore.of({
+            ...inner,
+            hashes: (from, limit) => Effect.map(inner.hashes(from, limit), (all) => all.slice(0, 1))
+          })
+        )
+      ).pipe(Layer.provide(holding([first(), link(first().delta, "next")])))
+      assert.strictEqual(yield* reason(lossy), "Damaged")
+    })
+  )
+
+  it.effect("that fails", () =>
+    Effect.gen(function* () {
+      const failing = ChainStore.layerTest({
+        tip: Effect.fail(new StoreError({ operation: "tip", reason: "Failed", detail: "no disk" }))
+      })
+      assert.strictEqual(yield* reason(failing), "Failed")
+      assert.strictEqual(yield* reason(ChainStore.layerTest()), "Failed")
+    })
+  )
+})
