@@ -1,0 +1,86 @@
+/**
+ * From a connection's bytes to its sink: lines are split and decoded as they come, and handed over in order.
+ *
+ * A line over its limit, or one that is not UTF-8, ends the connection. The sink may pause in the middle of a chunk;
+ * what is left of it comes when the reader is resumed.
+ */
+import * as Wire from "../../protocol/wire/Wire.ts"
+import type { DisconnectReason } from "../../services/PeerRegistry.ts"
+import type { TransportSink } from "../../services/PeerTransport.ts"
+
+/** Why the reader cannot go on. */
+export type Fault = Extract<DisconnectReason, "lineTooLong" | "invalidUtf8">
+
+export class LineReader {
+  private readonly sink: TransportSink
+  private readonly framer: Wire.Framer
+  private paused = false
+  private hasStopped = false
+  private isReading = false
+  private isInvalid = false
+
+  constructor(sink: TransportSink) {
+    this.sink = sink
+    this.framer = new Wire.Framer((prefix) => sink.lineLimit(prefix))
+  }
+
+  /** Bytes held. */
+  get pendingBytes(): number {
+    return this.framer.pendingBytes
+  }
+
+  get isPaused(): boolean {
+    return this.paused
+  }
+
+  push(chunk: Uint8Array): Fault | undefined {
+    return this.hasStopped ? undefined : this.read(() => this.framer.push(chunk, this.onLine))
+  }
+
+  pause(): void {
+    this.paused = true
+  }
+
+  /** Hands over what was kept. */
+  resume(): Fault | undefined {
+    if (!this.paused || this.hasStopped) return undefined
+    this.paused = false
+    // Called from within a line's delivery, the reader goes on by itself.
+    return this.isReading ? undefined : this.read(() => this.framer.resume(this.onLine))
+  }
+
+  /** The stream has ended: what is left counts as a line. */
+  finish(): void {
+    if (!this.hasStopped) this.framer.finish(this.onLine)
+    this.hasStopped = true
+  }
+
+  /** Nothing is handed over any more. */
+  stop(): void {
+    this.hasStopped = true
+  }
+
+  private read(split: () => Wire.LineTooLong | undefined): Fault | undefined {
+    this.isReading = true
+    const tooLong = split()
+    this.isReading = false
+    if (this.isInvalid) return "invalidUtf8"
+    if (tooLong !== undefined) return "lineTooLong"
+    if (!this.hasStopped && this.framer.pendingBytes > WORTH_MENTIONING) this.sink.unfinished()
+    return undefined
+  }
+
+  private readonly onLine = (buffer: Uint8Array, start: number, end: number): boolean => {
+    const message = Wire.decode(buffer, start, end)
+    const byteLength = end - start + 1
+    if (message._tag !== "WireError") this.sink.message(message, byteLength)
+    else if (message.reason !== "InvalidUtf8") this.sink.malformed(message, byteLength)
+    else this.isInvalid = true
+    return !this.paused && !this.hasStopped && !this.isInvalid
+  }
+}
+
+// --- internal ---
+
+/** Less than this is not worth a budget's attention: a thousand connections may hold it. */
+const WORTH_MENTIONING = 4096

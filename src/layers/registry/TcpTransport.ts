@@ -1,0 +1,168 @@
+/**
+ * One TCP connection as a transport.
+ *
+ * Lines are split and decoded within the socket's `data` callback. What is written in one turn of the event loop leaves
+ * in one system call, and no more than a window of it is handed to the socket at a time, so that a slow reader's
+ * progress shows. A closed socket is really closed: what was written has a short while to leave.
+ */
+import type * as Net from "node:net"
+import * as Limits from "../../protocol/Limits.ts"
+import type { Message } from "../../protocol/Message.ts"
+import type { PeerAddress } from "../../protocol/PeerId.ts"
+import type { Encoded } from "../../protocol/wire/Wire.ts"
+import type { Direction, DisconnectReason } from "../../services/PeerRegistry.ts"
+import type { PeerTransport, TransportSink } from "../../services/PeerTransport.ts"
+import { LineReader } from "./LineReader.ts"
+
+export class TcpTransport implements PeerTransport {
+  readonly remote: PeerAddress
+  readonly direction: Direction
+  private readonly socket: Net.Socket
+  private sink: TransportSink | undefined
+  private reader: LineReader | undefined
+  /** Written, but not handed to the socket yet. */
+  private queue: Array<Uint8Array> = []
+  private queuedBytes = 0
+  /** Handed to the socket, but not to the system yet. */
+  private inFlight = 0
+  private isFlushScheduled = false
+  private endedFor: DisconnectReason | undefined
+
+  constructor(socket: Net.Socket, remote: PeerAddress, direction: Direction) {
+    this.socket = socket
+    this.remote = remote
+    this.direction = direction
+    // An error is always followed by `close`.
+    socket.on("error", () => this.end("socketError"))
+    socket.on("close", () => this.end("remoteClosed"))
+  }
+
+  readonly open = (sink: TransportSink): void => {
+    this.sink = sink
+    this.reader = new LineReader(sink)
+    if (this.endedFor !== undefined) return sink.closed(this.endedFor)
+    this.socket.on("data", this.onData)
+    this.socket.on("end", this.onEnd)
+    this.socket.resume()
+  }
+
+  readonly write = (line: Encoded<Message>): void => {
+    if (this.endedFor !== undefined) return
+    for (const chunk of line.chunks) this.queue.push(chunk)
+    this.queuedBytes += line.byteLength
+    if (this.isFlushScheduled) return
+    this.isFlushScheduled = true
+    process.nextTick(this.flush)
+  }
+
+  readonly outboundBytes = (): number => this.queuedBytes + this.inFlight
+
+  readonly unfinishedBytes = (): number => this.reader?.pendingBytes ?? 0
+
+  readonly pause = (): void => {
+    this.reader?.pause()
+    this.socket.pause()
+  }
+
+  readonly resume = (): void => {
+    if (this.endedFor !== undefined) return
+    this.check(this.reader?.resume())
+    if (this.reader?.isPaused === false) this.socket.resume()
+  }
+
+  readonly close = (reason: DisconnectReason): void => {
+    if (this.endedFor !== undefined) return
+    const rest = this.queue
+    this.end(reason)
+    if (ABRUPT.has(reason)) {
+      this.socket.destroy()
+      return
+    }
+    for (const chunk of rest) this.socket.write(chunk)
+    this.socket.destroySoon()
+    const grace = setTimeout(() => this.socket.destroy(), Limits.CLOSE_GRACE)
+    this.socket.once("close", () => clearTimeout(grace))
+  }
+
+  private readonly onData = (chunk: Buffer): void => this.check(this.reader?.push(chunk))
+
+  private readonly onEnd = (): void => {
+    this.reader?.finish()
+    this.close("remoteClosed")
+  }
+
+  private check(fault: DisconnectReason | undefined): void {
+    if (fault !== undefined) this.close(fault)
+  }
+
+  private end(reason: DisconnectReason): void {
+    if (this.endedFor !== undefined) return
+    this.endedFor = reason
+    this.reader?.stop()
+    this.queue = []
+    this.queuedBytes = 0
+    this.sink?.closed(reason)
+  }
+
+  private readonly flush = (): void => {
+    this.isFlushScheduled = false
+    const room = Limits.WRITE_WINDOW - this.inFlight
+    if (this.endedFor !== undefined || this.queuedBytes === 0 || room <= 0) return
+    const batch = this.takeQueued(room)
+    const bytes = batch.reduce((sum, chunk) => sum + chunk.byteLength, 0)
+    this.inFlight += bytes
+    const written = () => this.onWritten(bytes)
+    if (batch.length === 1) {
+      this.socket.write(batch[0]!, written)
+    } else if (bytes <= COPIED_AT_MOST) {
+      this.socket.write(Buffer.concat(batch, bytes), written)
+    } else {
+      this.socket.cork()
+      for (const [index, chunk] of batch.entries()) {
+        this.socket.write(chunk, index === batch.length - 1 ? written : undefined)
+      }
+      this.socket.uncork()
+    }
+  }
+
+  private takeQueued(room: number): Array<Uint8Array> {
+    if (this.queuedBytes <= room) {
+      const all = this.queue
+      this.queue = []
+      this.queuedBytes = 0
+      return all
+    }
+    const taken: Array<Uint8Array> = []
+    let left = room
+    let index = 0
+    for (; left > 0; index++) {
+      const chunk = this.queue[index]!
+      if (chunk.byteLength > left) {
+        taken.push(chunk.subarray(0, left))
+        this.queue[index] = chunk.subarray(left)
+        left = 0
+        break
+      }
+      taken.push(chunk)
+      left -= chunk.byteLength
+    }
+    this.queue.splice(0, index)
+    this.queuedBytes -= room
+    return taken
+  }
+
+  private onWritten(bytes: number): void {
+    this.inFlight -= bytes
+    if (this.endedFor !== undefined) return
+    this.sink?.drained()
+    if (this.queuedBytes > 0 && !this.isFlushScheduled) this.flush()
+  }
+}
+
+// --- internal ---
+
+/** Below this, one copy costs less than handing many small pieces to the system. */
+const COPIED_AT_MOST = 16 * 1024
+
+/** The peer would not take what is left. */
+const ABRUPT: ReadonlySet<DisconnectReason> = new Set(["notDraining", "outboundBudget", "superseded", "socketError"])

@@ -1,0 +1,5 @@
+import { describe } from "@effect/vitest"
+import * as MemoryMasternodeRegistry from "../../src/layers/MemoryMasternodeRegistry.ts"
+import { suite } from "../services/MasternodeRegistrySuite.ts"
+
+describe("MemoryMasternodeRegistry", () => suite(MemoryMasternodeRegistry.layer))
