@@ -1,0 +1,83 @@
+/**
+ * A whole node, assembled from its configuration: everything but the operator's surface.
+ *
+ * Each part is a layer that can be replaced by one of your own with {@link layerWith}; the others are built over it.
+ */
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import * as NodePath from "@effect/platform-node/NodePath"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as BlockSync from "../peer/BlockSync.ts"
+import * as Dialer from "../peer/Dialer.ts"
+import * as GossipRelay from "../peer/GossipRelay.ts"
+import * as InlineAnswers from "../peer/InlineAnswers.ts"
+import * as Listener from "../peer/Listener.ts"
+import { PeerHandler } from "../peer/PeerHandler.ts"
+import type { AddressBook } from "../services/AddressBook.ts"
+import type { ChainStore, StoreError } from "../services/ChainStore.ts"
+import type { MasternodeRegistry } from "../services/MasternodeRegistry.ts"
+import type { Mempool } from "../services/Mempool.ts"
+import { NodeConfig } from "../services/NodeConfig.ts"
+import type { NodeIdentity } from "../services/NodeIdentity.ts"
+import type { PeerConnections } from "../services/PeerConnections.ts"
+import type { PeerGuard } from "../services/PeerGuard.ts"
+import type { PeerRegistry } from "../services/PeerRegistry.ts"
+import type { PeerNetwork } from "../services/PeerTransport.ts"
+import type { UtxoStore } from "../services/UtxoStore.ts"
+import { chainFile } from "./DataDirectory.ts"
+import * as LocalBlockchain from "./LocalBlockchain.ts"
+import * as LocalNodeIdentity from "./LocalNodeIdentity.ts"
+import * as MemoryAddressBook from "./MemoryAddressBook.ts"
+import * as MemoryChainStore from "./MemoryChainStore.ts"
+import * as MemoryMasternodeRegistry from "./MemoryMasternodeRegistry.ts"
+import * as MemoryMempool from "./MemoryMempool.ts"
+import * as MemoryPeerGuard from "./MemoryPeerGuard.ts"
+import * as SqliteChainStore from "./SqliteChainStore.ts"
+import * as TcpPeerRegistry from "./TcpPeerRegistry.ts"
+import * as ViewUtxoStore from "./ViewUtxoStore.ts"
+
+/** The parts of a node that may be replaced, each with what it may be built on. */
+export interface Parts<E = never, Extra = never> {
+  readonly identity?: Layer.Layer<NodeIdentity, E, NodeConfig>
+  readonly chainStore?: Layer.Layer<ChainStore, StoreError | E, NodeConfig>
+  readonly utxoStore?: Layer.Layer<UtxoStore, StoreError | E, ChainStore | NodeConfig>
+  readonly mempool?: Layer.Layer<Mempool, E, UtxoStore | NodeConfig>
+  readonly masternodes?: Layer.Layer<MasternodeRegistry, E, NodeIdentity | NodeConfig>
+  readonly addressBook?: Layer.Layer<AddressBook, E, MasternodeRegistry | NodeConfig>
+  readonly peerGuard?: Layer.Layer<PeerGuard, E, NodeConfig>
+  readonly peers?: Layer.Layer<
+    PeerRegistry | PeerConnections | PeerNetwork | Extra,
+    TcpPeerRegistry.ListenError | E,
+    PeerGuard | NodeIdentity | NodeConfig
+  >
+}
+
+/** A store in the data directory, or in memory when there is none. */
+export const chainStore = Layer.unwrap(
+  Effect.map(NodeConfig, ({ dataDir, network }) =>
+    dataDir === null ? MemoryChainStore.layer : SqliteChainStore.layer({ file: chainFile(dataDir), network })
+  )
+)
+
+/** A node with some parts replaced. */
+export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
+  const identity = parts.identity ?? LocalNodeIdentity.layer.pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
+  const state = Layer.mergeAll(parts.addressBook ?? MemoryAddressBook.layer, LocalBlockchain.layer).pipe(
+    Layer.provideMerge(
+      Layer.mergeAll(parts.masternodes ?? MemoryMasternodeRegistry.layer, parts.mempool ?? MemoryMempool.layer)
+    ),
+    Layer.provideMerge(parts.utxoStore ?? ViewUtxoStore.layer),
+    Layer.provideMerge(
+      Layer.mergeAll(parts.chainStore ?? chainStore, identity, parts.peerGuard ?? MemoryPeerGuard.layer)
+    )
+  )
+  const peers = (parts.peers ?? TcpPeerRegistry.layer).pipe(Layer.provide(InlineAnswers.layer))
+  const programs = Layer.mergeAll(Listener.layer, Dialer.layer).pipe(
+    Layer.provide(PeerHandler.layer),
+    Layer.provideMerge(Layer.mergeAll(BlockSync.layer, GossipRelay.layer))
+  )
+  return programs.pipe(Layer.provideMerge(peers), Layer.provideMerge(state))
+}
+
+/** The node that `timenode start` runs. */
+export const layer = layerWith({})

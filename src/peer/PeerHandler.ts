@@ -1,0 +1,105 @@
+/**
+ * The peer handler: what this node does with a message.
+ *
+ * Requests are answered through the registry, in one place, on the connection that asked and under the reply policy;
+ * everything else is handed to its family. A handler sees typed messages and services, never bytes or sockets.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { isRequest, type RequestOf } from "../protocol/Exchange.ts"
+import type { Message, MessageOf } from "../protocol/Message.ts"
+import type { StoreError } from "../services/ChainStore.ts"
+import type { Inbound } from "../services/PeerConnections.ts"
+import { PeerGuard } from "../services/PeerGuard.ts"
+import { type Connection, PeerRegistry, type SingleRequest } from "../services/PeerRegistry.ts"
+import type { AnsweredTag, Answers, GossipTag, Reactions } from "./Handlers.ts"
+import * as Blocks from "./handlers/Blocks.ts"
+import * as Consensus from "./handlers/Consensus.ts"
+import * as Health from "./handlers/Health.ts"
+import * as Masternodes from "./handlers/Masternodes.ts"
+import * as Peers from "./handlers/Peers.ts"
+import * as Transactions from "./handlers/Transactions.ts"
+import * as Utxos from "./handlers/Utxos.ts"
+import * as Policies from "./Policies.ts"
+
+export class PeerHandler extends Context.Service<
+  PeerHandler,
+  {
+    /** Deals with one message of a peer. Succeeds whatever the message is; a store that fails is logged. */
+    readonly handle: (inbound: Inbound, from: Connection) => Effect.Effect<void>
+  }
+>()("timenode/peer/PeerHandler") {
+  static readonly layer = Layer.effect(
+    PeerHandler,
+    Effect.gen(function* () {
+      const registry = yield* PeerRegistry
+      const guard = yield* PeerGuard
+      const answers: Answers = {
+        ...Health.answers,
+        ...(yield* Blocks.answers),
+        ...(yield* Utxos.answers),
+        ...(yield* Peers.answers),
+        ...(yield* Masternodes.answers),
+        ...(yield* Transactions.answers)
+      }
+      const reactions: Reactions = {
+        ...Consensus.reactions,
+        ...(yield* Health.reactions),
+        ...(yield* Blocks.reactions),
+        ...(yield* Peers.reactions),
+        ...(yield* Masternodes.reactions),
+        ...(yield* Transactions.reactions)
+      }
+
+      const answer = <T extends AnsweredTag>(
+        tag: T,
+        request: RequestOf<T>,
+        from: Connection
+      ): Effect.Effect<void, StoreError> =>
+        answers[tag](request, from).pipe(
+          Effect.flatMap((response) =>
+            response === null
+              ? Effect.void
+              : // `T` is one tag here, which the compiler cannot see: the table was indexed by it.
+                registry.reply(from, request as RequestOf<T> & SingleRequest<RequestOf<T>>, response)
+          ),
+          Effect.timeoutOption(Policies.replyTimeout),
+          // The connection that asked is gone or does not drain: nobody is left to tell, and the registry closes it.
+          Effect.catchTag("SendError", () => Effect.void),
+          Effect.asVoid
+        )
+
+      const react = <T extends GossipTag>(
+        tag: T,
+        message: MessageOf<T>,
+        from: Connection
+      ): Effect.Effect<void, StoreError> => reactions[tag](message, from)
+
+      const malformed = (from: Connection) =>
+        from.direction === "outbound"
+          ? Effect.void // A `timed` we dialled can honestly tear a line, see docs/protocol.md.
+          : Effect.flatMap(guard.report(from.peer, "malformedLine"), (verdict) =>
+              verdict === "banned" ? registry.disconnect(from.peer, "banned") : Effect.void
+            )
+
+      const dispatch = (inbound: Inbound, from: Connection): Effect.Effect<void, StoreError> => {
+        if (inbound._tag === "WireError") return malformed(from)
+        if (isRequest(inbound)) return inbound._tag === "Handshake" ? Effect.void : answer(inbound._tag, inbound, from)
+        return isGossip(inbound, reactions) ? react(inbound._tag, inbound, from) : Effect.void
+      }
+
+      return PeerHandler.of({
+        handle: (inbound, from) =>
+          Effect.catchTag(dispatch(inbound, from), "StoreError", (error) =>
+            Effect.logError(`${inbound._tag} was not handled`, error)
+          )
+      })
+    })
+  )
+}
+
+// --- internal ---
+
+const isGossip = (message: Message, reactions: Reactions): message is MessageOf<GossipTag> =>
+  Object.hasOwn(reactions, message._tag)

@@ -1,0 +1,78 @@
+/**
+ * Every timeout and retry of the peer protocol, by name.
+ *
+ * Handlers and programs name a policy; the numbers live here. Only idempotent requests are asked again, and only for
+ * reasons that another try can change: a peer that never answers a request is not asked twice.
+ */
+import * as Duration from "effect/Duration"
+import * as Schedule from "effect/Schedule"
+import type { TimeoutClass } from "../protocol/Exchange.ts"
+import * as Limits from "../protocol/Limits.ts"
+import type { RequestError, RequestPolicy } from "../services/PeerRegistry.ts"
+
+/** An answer must be computed and taken within this time: a slow disk plus a slow reader's drain deadline. */
+export const replyTimeout = Duration.millis(Limits.DRAIN_TIMEOUT + 10_000)
+
+/** A Handshake must be answered, or come, within this time. */
+export const handshakeTimeout = Duration.millis(Limits.HANDSHAKE_TIMEOUT)
+
+/** Doubling from half a second to at most 8 s, each ±20 %, so that peers which failed together do not retry together. */
+export const backoff = Schedule.min([Schedule.exponential("500 millis", 2), Schedule.spaced("8 seconds")]).pipe(
+  Schedule.jittered
+)
+
+/** Two more tries, for failures that a second try can change. */
+export const retry: Schedule.Schedule<unknown, RequestError> = backoff.pipe(
+  Schedule.upTo({ times: 2 }),
+  Schedule.setInputType<RequestError>(),
+  Schedule.while(({ input }) => isRetryable(input))
+)
+
+/** True when asking the same peer again can help. */
+export const isRetryable = (error: RequestError): boolean =>
+  error.reason._tag === "RequestTimeout" ||
+  error.reason._tag === "ConnectionClosed" ||
+  error.reason._tag === "SendQueueFull"
+
+/** What a request without a policy of its own gets, by the timeout class of its exchange. */
+export const request: Readonly<Record<TimeoutClass, RequestPolicy>> = {
+  quick: { timeout: Duration.seconds(5), retry },
+  normal: { timeout: Duration.seconds(15), retry },
+  /** `timed` takes its time for a hundred blocks on a slow line. */
+  bulk: { timeout: Duration.seconds(60), retry }
+}
+
+/** One try of the same length, for callers that would rather ask another peer. */
+export const once = (timeout: TimeoutClass): RequestPolicy => ({ timeout: request[timeout].timeout })
+
+/** The Handshake of a dialling session: asked once. */
+export const handshake: RequestPolicy = { timeout: handshakeTimeout }
+
+/** Pings: asked once; the next one comes soon enough. */
+export const ping: RequestPolicy = { timeout: Duration.seconds(20) }
+export const pingInterval = Duration.seconds(30)
+/** Pings without a pong, and without any other byte, after which the peer is given up. */
+export const missedPings = 3
+
+/** Height, UTXO hash and our announcement are exchanged this often. */
+export const pollInterval = Duration.seconds(60)
+
+/** A `timed` ignores announcements on the first seconds of a connection, and so do we. */
+export const announcementGrace = Duration.seconds(5)
+
+/** Redialling: 5 s doubling to 300 s, jittered. */
+export const reconnect = Schedule.min([Schedule.exponential("5 seconds", 2), Schedule.spaced("300 seconds")]).pipe(
+  Schedule.jittered
+)
+export const reconnectFirst = Duration.seconds(5)
+/** Failures in a row after which an address that nobody configured is dropped; masternodes are given twice as many. */
+export const reconnectTries = 10
+export const reconnectTriesMasternode = 20
+/** A session that lived this long counts as a success, which resets the back-off. */
+export const settledSession = Duration.seconds(60)
+
+/** A peer whose blocks could not be had or do not fit is left alone for so long. */
+export const passOver = Duration.seconds(60)
+
+/** How often free outbound slots are filled from the address book. */
+export const dialInterval = Duration.seconds(10)
