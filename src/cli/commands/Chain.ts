@@ -1,0 +1,93 @@
+/**
+ * `timenode chain`: the chain of a node that is not running.
+ */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { height } from "../../protocol/Height.ts"
+import { storageFlags } from "../config/Flags.ts"
+import { load } from "./Load.ts"
+
+const info = Command.make("info", storageFlags, (flags) =>
+  Effect.flatMap(
+    load(() => import("../programs/ChainInfo.ts")),
+    ({ printInfo }) => printInfo(flags)
+  )
+).pipe(
+  Command.withDescription("Print height and tip of the chain, and size and hash of its set of unspent outputs."),
+  Command.withShortDescription("Print where the chain ends")
+)
+
+const verify = Command.make("verify", storageFlags, (flags) =>
+  Effect.flatMap(
+    load(() => import("../programs/VerifyChain.ts")),
+    ({ verifyChain }) => verifyChain(flags)
+  )
+).pipe(
+  Command.withDescription(
+    "Check the whole chain again from genesis: the links between blocks, every rule, and that the stored unspent " +
+      "outputs are those that the blocks leave. Nothing is changed. Progress is on standard error; the exit code is 5 if " +
+      "anything is wrong."
+  ),
+  Command.withShortDescription("Check the whole chain again")
+)
+
+const heightFlag = (name: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.filterMap(
+      (text) => (/^[0-9]{1,18}$/.test(text) ? Option.some(height(BigInt(text))) : Option.none()),
+      () => "a height"
+    ),
+    Flag.withMetavar("HEIGHT"),
+    Flag.withDescription(description),
+    Flag.optional
+  )
+
+const exportCommand = Command.make(
+  "export",
+  {
+    ...storageFlags,
+    from: heightFlag("from", "First block (default: 0)"),
+    to: heightFlag("to", "Last block (default: the tip)")
+  },
+  ({ from, to, ...flags }) =>
+    Effect.flatMap(
+      load(() => import("../programs/ExportChain.ts")),
+      ({ exportChain }) => exportChain(flags, from, to)
+    )
+).pipe(
+  Command.withDescription(
+    "Write blocks to standard output as peers see them, one JSON object a line, in the order of their heights."
+  ),
+  Command.withShortDescription("Write blocks to standard output")
+)
+
+const importCommand = Command.make(
+  "import",
+  {
+    ...storageFlags,
+    file: Argument.String("FILE").pipe(
+      Argument.withDescription("Blocks as export writes them, compressed if the name ends in .gz; - is standard input")
+    )
+  },
+  ({ file, ...flags }) =>
+    Effect.flatMap(
+      load(() => import("../programs/ImportChain.ts")),
+      ({ importChain }) => importChain(flags, file)
+    )
+).pipe(
+  Command.withDescription(
+    "Put blocks on the chain, each checked as one that a peer sent. Blocks that are there already are passed over. " +
+      "Progress is on standard error; the first block that breaks a rule ends the import with exit code 1, and what came " +
+      "before it stays."
+  ),
+  Command.withShortDescription("Put blocks from a file on the chain")
+)
+
+export const chain = Command.make("chain").pipe(
+  Command.withDescription("Work on the chain in a data directory. The node must not be running."),
+  Command.withShortDescription("Inspect, check, copy or fill the chain of a stopped node"),
+  Command.withSubcommands([info, verify, exportCommand, importCommand])
+)

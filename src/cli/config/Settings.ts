@@ -1,0 +1,228 @@
+/**
+ * Every setting: its key in the file, its flag, its environment variable, and how its value is read.
+ *
+ * The keys are those of `timed`'s config.toml. Those that `timed` has and timenode does not use are listed too, so that
+ * a file made for `timed` works and the operator learns what it does not do.
+ */
+import * as Result from "effect/Result"
+import { parseAddress } from "../../protocol/Address.ts"
+import type { MasternodeTier } from "../../protocol/Masternode.ts"
+import { type Network, networks } from "../../protocol/Network.ts"
+import { type PeerAddress, peerAddress, type PeerId, peerId } from "../../protocol/PeerId.ts"
+
+export interface ListenAddress {
+  readonly host: PeerId
+  readonly port: number
+}
+
+export const logLevels = ["trace", "debug", "info", "warn", "error", "off"] as const
+export type LogLevelName = (typeof logLevels)[number]
+
+export const logFormats = ["pretty", "json", "logfmt"] as const
+export type LogFormat = (typeof logFormats)[number]
+
+/**
+ * A setting. `read` gets text from flags and the environment, and whatever the file holds from the file; it fails with
+ * what was expected.
+ */
+export interface Setting<A> {
+  /** Dotted path in the file; null for what only flags and the environment set. */
+  readonly key: string | null
+  readonly flag: string | null
+  readonly env: string
+  readonly read: (value: unknown, network: Network) => Result.Result<A, string>
+}
+
+const setting = <A>(
+  key: string | null,
+  flag: string | null,
+  env: string,
+  read: (value: unknown, network: Network) => A | undefined,
+  expected: string
+): Setting<A> => ({
+  key,
+  flag,
+  env,
+  read: (value, network) => {
+    const result = read(value, network)
+    return result === undefined ? Result.fail(`expected ${expected}, got ${shown(value)}`) : Result.succeed(result)
+  }
+})
+
+/** The settings, by the names under which {@link ./ResolveConfig.ts} uses them. */
+export const settings = {
+  network: setting(
+    "node.network",
+    "network",
+    "TIME_NETWORK",
+    (value) => (typeof value === "string" ? entry(networks, value.toLowerCase()) : undefined),
+    "testnet or mainnet"
+  ),
+  dataDir: setting("storage.data_dir", "data-dir", "TIME_DATA_DIR", text, "a directory"),
+  backend: setting(
+    "storage.backend",
+    null,
+    "TIME_STORAGE_BACKEND",
+    oneOf(["sqlite", "sled", "memory"]),
+    "sqlite or memory"
+  ),
+  listen: setting(
+    "network.listen_address",
+    "listen",
+    "TIME_LISTEN",
+    (value, { p2pPort }) => listenAddress(value, p2pPort),
+    "IP or IP:PORT"
+  ),
+  externalAddress: setting(
+    "network.external_address",
+    "external-address",
+    "TIME_EXTERNAL_ADDRESS",
+    (value, { p2pPort }): PeerId | null | undefined => (value === "" ? null : listenAddress(value, p2pPort)?.host),
+    "an IP address"
+  ),
+  peers: setting(
+    "network.bootstrap_peers",
+    "peer",
+    "TIME_PEERS",
+    (value, { p2pPort }) => all(list(value), (each) => peerOf(each, p2pPort)),
+    "IP or IP:PORT of each peer (host names are not looked up)"
+  ),
+  maxPeers: setting("network.max_peers", "max-peers", "TIME_MAX_PEERS", integer(0, 10_000), "a number from 0 to 10000"),
+  discovery: setting("network.enable_peer_discovery", "no-discovery", "TIME_DISCOVERY", truth, "true or false"),
+  rpcEnabled: setting("rpc.enabled", null, "TIME_RPC_ENABLED", truth, "true or false"),
+  rpcListen: setting(
+    "rpc.listen_address",
+    "rpc-listen",
+    "TIME_RPC_LISTEN",
+    (value, { rpcPort }) => listenAddress(value, rpcPort),
+    "IP or IP:PORT"
+  ),
+  logLevel: setting("logging.level", "log-level", "TIME_LOG_LEVEL", oneOf(logLevels), logLevels.join(", ")),
+  logFormat: setting("logging.format", "log-format", "TIME_LOG_FORMAT", oneOf(logFormats), logFormats.join(", ")),
+  masternodeEnabled: setting("masternode.enabled", null, "TIME_MASTERNODE_ENABLED", truth, "true or false"),
+  masternodeTier: setting(
+    "masternode.tier",
+    null,
+    "TIME_MASTERNODE_TIER",
+    (value) => (typeof value === "string" ? entry(tiers, value.toLowerCase()) : undefined),
+    "free, bronze, silver or gold"
+  ),
+  rewardAddress: setting(
+    "masternode.wallet_address",
+    null,
+    "TIME_MASTERNODE_WALLET_ADDRESS",
+    (value, network) => (value === "" || isAddress(value, network) ? (value as string) : undefined),
+    "an address of the network"
+  )
+} as const
+
+export type Settings = typeof settings
+
+/** Keys of `timed` that have no effect here, each with why. Most have none in `timed` either. */
+export const unusedKeys: ReadonlyMap<string, string> = new Map([
+  ["node.name", "a node has no name on the network"],
+  ["node.version", "the version is the program's"],
+  ["network.enable_upnp", "there is no UPnP; forward the port by hand"],
+  ["rpc.allow_origins", "requests of web pages are never answered"],
+  ["storage.cache_size_mb", "SQLite sizes its cache itself"],
+  ["consensus.voting_timeout_ms", "the network's value is fixed"],
+  ["consensus.min_masternodes", "the network's value is fixed"],
+  ["consensus.quorum_percentage", "the network's value is fixed"],
+  ["block.block_time_seconds", "the network's value is fixed"],
+  ["block.max_block_size_kb", "the network's value is fixed"],
+  ["block.max_transactions_per_block", "the network's value is fixed"],
+  ["logging.output", "logs go to standard error"],
+  ["logging.file_path", "logs go to standard error"],
+  ["masternode.collateral_txid", "collateral is not checked on the network"],
+  ["security.enable_rate_limiting", "limits are built in"],
+  ["security.max_requests_per_second", "limits are built in"],
+  ["security.enable_authentication", "JSON-RPC listens on loopback only"],
+  ["security.api_key", "JSON-RPC listens on loopback only"],
+  ["security.enable_tls", "the peer protocol has no TLS"],
+  ["security.enable_message_signing", "the peer protocol does not sign messages"],
+  ["security.message_max_age_seconds", "the peer protocol does not sign messages"],
+  ["metrics.enabled", "there is no metrics port"],
+  ["metrics.prometheus_port", "there is no metrics port"]
+])
+
+/** Every key that a file may contain. */
+export const knownKeys: ReadonlyArray<string> = [
+  ...Object.values(settings).flatMap(({ key }) => (key === null ? [] : [key])),
+  ...unusedKeys.keys()
+]
+
+// --- internal ---
+
+const tiers: Readonly<Record<string, MasternodeTier>> = {
+  free: "Free",
+  bronze: "Bronze",
+  silver: "Silver",
+  gold: "Gold"
+}
+
+function entry<A>(table: Readonly<Record<string, A>>, name: string): A | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined
+}
+
+function oneOf<const Name extends string>(names: ReadonlyArray<Name>): (value: unknown) => Name | undefined {
+  return (value) => names.find((name) => typeof value === "string" && name === value.toLowerCase())
+}
+
+function truth(value: unknown): boolean | undefined {
+  return typeof value === "boolean" ? value : value === "true" ? true : value === "false" ? false : undefined
+}
+
+function integer(minimum: number, maximum: number): (value: unknown) => number | undefined {
+  return (value) => {
+    const number = typeof value === "string" && /^[0-9]{1,9}$/.test(value) ? Number(value) : value
+    return typeof number === "number" && Number.isInteger(number) && number >= minimum && number <= maximum
+      ? number
+      : undefined
+  }
+}
+
+/** Text is a list separated by commas. */
+function list(value: unknown): ReadonlyArray<unknown> | undefined {
+  if (typeof value !== "string") return Array.isArray(value) ? value : undefined
+  return value
+    .split(",")
+    .map((each) => each.trim())
+    .filter((each) => each !== "")
+}
+
+function all<A>(
+  values: ReadonlyArray<unknown> | undefined,
+  read: (value: unknown) => A | undefined
+): ReadonlyArray<A> | undefined {
+  const read_ = values?.map(read)
+  return read_?.every((value) => value !== undefined) === true ? (read_ as ReadonlyArray<A>) : undefined
+}
+
+function peerOf(value: unknown, defaultPort: number): PeerAddress | undefined {
+  return typeof value === "string" ? peerAddress(value, defaultPort) : undefined
+}
+
+/** As {@link peerAddress}, but port 0 is allowed: the system chooses. */
+function listenAddress(value: unknown, defaultPort: number): ListenAddress | undefined {
+  if (typeof value !== "string") return undefined
+  const address = peerAddress(value, defaultPort)
+  if (address !== undefined) return { host: address.peer, port: address.port }
+  const host = value.endsWith(":0") && !/^[^[]*:.*:0$/.test(value) ? peerId(value.slice(0, -2)) : undefined
+  return host === undefined ? undefined : { host, port: 0 }
+}
+
+function isAddress(value: unknown, network: Network): boolean {
+  if (typeof value !== "string") return false
+  const parsed = parseAddress(value)
+  return Result.isSuccess(parsed) && parsed.success.network === network.name
+}
+
+function shown(value: unknown): string {
+  const json =
+    JSON.stringify(value, (_key, each: unknown) => (typeof each === "bigint" ? Number(each) : each)) ?? "nothing"
+  return json.length <= 80 ? json : `${json.slice(0, 77)}...`
+}

@@ -1,0 +1,50 @@
+/**
+ * Blocks of a stored chain as lines.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { height, type Height } from "../../protocol/Height.ts"
+import { BLOCKS_ANSWER, BLOCKS_PER_ANSWER } from "../../protocol/Limits.ts"
+import type { ChainStore, StoreError } from "../../services/ChainStore.ts"
+import { failure } from "../CommandFailure.ts"
+import type { StorageFlagValues } from "../config/Flags.ts"
+import { printAll } from "./Output.ts"
+import { readStoppedChain } from "./StoppedChain.ts"
+
+/** The wire bytes of the blocks at the heights, a page at a time. */
+export const storedBlocks = (
+  store: ChainStore["Service"],
+  from: Height,
+  to: Height
+): Stream.Stream<ReadonlyArray<Uint8Array>, StoreError> =>
+  Stream.paginate(from, (next) =>
+    Effect.map(store.blocks(next, to, PAGE), (blocks) => {
+      const after = height(next + BigInt(blocks.length))
+      const isLast = blocks.length === 0 || after > to
+      return [[blocks], isLast ? Option.none() : Option.some(after)] as const
+    })
+  )
+
+/** Writes blocks to standard output, as fast as its reader takes them. */
+export const exportChain = (flags: StorageFlagValues, first: Option.Option<Height>, last: Option.Option<Height>) =>
+  readStoppedChain(
+    flags,
+    Effect.fnUntraced(function* (_, { store, tip }) {
+      const from = Option.getOrElse(first, () => height(0))
+      const to = Option.getOrElse(last, () => tip.height)
+      if (from > to || to > tip.height) {
+        return yield* failure("usage", `there are no blocks ${from} to ${to}: the chain ends at height ${tip.height}`)
+      }
+      yield* storedBlocks(store, from, to).pipe(
+        Stream.map((blocks) => Buffer.concat(blocks.flatMap((block) => [block, LINE_END]))),
+        printAll
+      )
+    })
+  )
+
+// --- internal ---
+
+const PAGE = { count: BLOCKS_PER_ANSWER, bytes: BLOCKS_ANSWER }
+
+const LINE_END = new Uint8Array([0x0a])
