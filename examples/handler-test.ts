@@ -4,13 +4,12 @@
 import assert from "node:assert/strict"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect, Layer } from "effect"
-import { PeerHandler } from "../src/peer/PeerHandler.ts"
 import { height } from "../src/protocol/Height.ts"
 import { ZERO_HASH } from "../src/protocol/Hash.ts"
 import { peerId } from "../src/protocol/PeerId.ts"
 import { Blockchain } from "../src/services/Blockchain.ts"
 import { PeerRegistry, type SentMessage } from "../src/services/PeerRegistry.ts"
-import { MockNode } from "../src/testing/index.ts"
+import { MockNode, PeerHandler } from "../src/testing/index.ts"
 
 const sent: Array<SentMessage> = []
 const mocks = Layer.mergeAll(

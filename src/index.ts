@@ -2,6 +2,18 @@
  * Everything public, one namespace a module. A program that uses a few of them starts faster with the deep imports:
  * `import { PeerRegistry } from "timenode/services/PeerRegistry"`.
  */
+export * as LocalBlockchain from "./layers/LocalBlockchain.ts"
+export * as LocalNodeIdentity from "./layers/LocalNodeIdentity.ts"
+export * as MemoryAddressBook from "./layers/MemoryAddressBook.ts"
+export * as MemoryChainStore from "./layers/MemoryChainStore.ts"
+export * as MemoryMasternodeRegistry from "./layers/MemoryMasternodeRegistry.ts"
+export * as MemoryMempool from "./layers/MemoryMempool.ts"
+export * as MemoryPeerGuard from "./layers/MemoryPeerGuard.ts"
+export * as MemoryPeerRegistry from "./layers/MemoryPeerRegistry.ts"
+export * as SqliteChainStore from "./layers/SqliteChainStore.ts"
+export * as TcpPeerRegistry from "./layers/TcpPeerRegistry.ts"
+export * as TimeNode from "./layers/TimeNode.ts"
+export * as ViewUtxoStore from "./layers/ViewUtxoStore.ts"
 export * as Address from "./protocol/Address.ts"
 export * as Bft from "./protocol/Bft.ts"
 export * as Bincode from "./protocol/Bincode.ts"

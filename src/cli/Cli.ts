@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import { VERSION } from "../layers/LocalNodeIdentity.ts"
 import { type CommandFailure, failure, lastWords } from "./CommandFailure.ts"
 import { chain } from "./commands/Chain.ts"
+import { paragraph } from "./commands/HelpText.ts"
 import { start } from "./commands/Start.ts"
 import { wire } from "./commands/Wire.ts"
 
@@ -30,9 +31,12 @@ export const run = (args: ReadonlyArray<string>): Effect.Effect<void, CommandFai
 
 const timenode = Command.make("timenode").pipe(
   Command.withDescription(
-    "A node of the TIME Coin network. Results go to standard output, logs and errors to standard error. " +
-      "Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 node unreachable, 4 RPC error, 5 data directory in use " +
-      "or damaged."
+    paragraph(
+      "A node of the TIME Coin network.",
+      "Results go to standard output, logs and errors to standard error.",
+      "Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 node unreachable, 4 RPC error,",
+      "5 data directory in use or damaged."
+    )
   ),
   Command.withSubcommands([start, wire, chain]),
   Command.withExamples([

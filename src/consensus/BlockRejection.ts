@@ -48,11 +48,18 @@ export type BlockRejection = typeof BlockRejection.Type
 
 export type Severity = "consensus" | "strict"
 
-/** Whether its sender is to blame. */
+/** Which kind of rule is broken. */
 export const severity = (rejection: BlockRejection): Severity => rules[rejection._tag].severity
 
-/** True if the same block may be accepted later. */
+/** True if the same block may be accepted later: our clock may be slow. */
 export const mayPass = (rejection: BlockRejection): boolean => rejection._tag === "TimestampTooFarAhead"
+
+/**
+ * True if only a misbehaving peer sends such a block. A `timed` whose clock is ahead of ours, or that had finalised the
+ * parent of a transaction before it made the block, breaks a rule of consensus in good faith.
+ */
+export const provesMisbehaviour = (rejection: BlockRejection): boolean =>
+  severity(rejection) === "consensus" && !mayPass(rejection) && rejection._tag !== "InputFromSameBlock"
 
 /** The rejection in a sentence, for people. */
 export const describe = <Tag extends BlockRejection["_tag"]>(rejection: Case<Tag>): string =>

@@ -138,7 +138,7 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
         }
         const { checked, rejected } = yield* check(next)
         yield* Effect.yieldNow
-        // The last commit of a call makes those before it durable as well.
+        // What a power cut takes while more blocks wait can be fetched again; the commit of the last makes all durable.
         const last = rejected !== undefined || verdicts.length + checked.length === blocks.length
         if (checked.length > 0) yield* commit(checked, last ? "durable" : "batched")
         if (rejected !== undefined) return yield* rejected

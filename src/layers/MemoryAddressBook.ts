@@ -52,11 +52,14 @@ export const layer = Layer.effect(
           return added
         }),
       sample: (count, { ipv6 }) =>
-        Effect.sync(() =>
-          [...records.values()]
-            .filter((entry) => isWorthTelling(entry) && (ipv6 || !isIpv6(entry.peer)))
-            .sort((a, b) => (b.lastConnected ?? 0) - (a.lastConnected ?? 0))
-            .slice(0, count)
+        Effect.suspend(() =>
+          Random.shuffle(
+            [...records.values()].filter((entry) => isWorthTelling(entry) && (ipv6 || !isIpv6(entry.peer)))
+          )
+        ).pipe(
+          Effect.map((entries) =>
+            entries.slice(0, count).sort((a, b) => (b.lastConnected ?? 0) - (a.lastConnected ?? 0))
+          )
         ),
       candidates: (count) =>
         Effect.gen(function* () {

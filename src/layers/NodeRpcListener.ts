@@ -15,7 +15,19 @@ export class RpcListenError extends Schema.TaggedError<RpcListenError>()("RpcLis
   port: Schema.Number,
   reason: Schema.Literals(["AddressInUse", "AddressNotAvailable", "Failed"]),
   detail: Schema.String
-}) {}
+}) {
+  override get message(): string {
+    const address = `${this.host}:${this.port}`
+    switch (this.reason) {
+      case "AddressInUse":
+        return `${address} is in use by another program`
+      case "AddressNotAvailable":
+        return `${address} is no address of this machine`
+      case "Failed":
+        return `${address} cannot be listened on: ${this.detail}`
+    }
+  }
+}
 
 /** Listens on an IP address; port 0 lets the system choose. When the scope ends, open answers get a short time to finish. */
 export const layer = (address: {

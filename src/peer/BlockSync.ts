@@ -12,7 +12,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberMap from "effect/FiberMap"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
-import { describe, severity } from "../consensus/BlockRejection.ts"
+import { describe, provesMisbehaviour } from "../consensus/BlockRejection.ts"
 import { height, type Height } from "../protocol/Height.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { expectedHeight } from "../protocol/Network.ts"
@@ -169,7 +169,7 @@ const passOver = Effect.fnUntraced(function* (state: State, peer: PeerId, stop: 
       return yield* Effect.logWarning(`${peer} is on another branch: its block ${next} does not follow ours`)
     case "BlockRejected": {
       yield* Effect.logWarning(`Block ${stop.height} of ${peer} is not valid: ${describe(stop.rejection)}`)
-      if (severity(stop.rejection) === "strict") return
+      if (!provesMisbehaviour(stop.rejection)) return
       const guard = yield* PeerGuard
       const registry = yield* PeerRegistry
       yield* guard.report(peer, "invalidBlock")

@@ -36,8 +36,15 @@ export class SessionEnded extends Schema.TaggedError<SessionEnded>()("SessionEnd
   established: Schema.Boolean
 }) {}
 
-/** Lives a connection to its end. Always fails, with how it ended. */
-export const run = (transport: PeerTransport) => Effect.scoped(live(transport))
+/** Lives a connection to its end. Always fails, with how it ended. A fault of this node ends it, too, and is logged. */
+export const run = (transport: PeerTransport) =>
+  Effect.scoped(live(transport)).pipe(
+    Effect.catchDefect((defect) =>
+      Effect.logError(`The session with ${transport.remote.peer} failed`, defect).pipe(
+        Effect.andThen(Effect.fail(ended(transport.remote.peer, "internalError", true)))
+      )
+    )
+  )
 
 /** What a `Version` of this node says. Peers learn from it that this is a timenode, and which. */
 export const version = Effect.gen(function* () {

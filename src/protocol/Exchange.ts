@@ -51,7 +51,12 @@ export const Exchange = {
   GetBlocks: row({ response: "BlocksResponse", timeout: "bulk", answerLimit: Limits.LINE_BLOCKS, cost: 100 }),
   GetBlockRange: row({ response: "BlockRangeResponse", timeout: "bulk", answerLimit: Limits.LINE_BLOCKS, cost: 100 }),
   GetUTXOSet: row({ response: "UTXOSetResponse", timeout: "bulk", answerLimit: Limits.LINE_UTXO_SET, cost: 1_000 }),
-  UTXOStateQuery: row({ response: "UTXOStateResponse", timeout: "normal", cost: 10 }),
+  UTXOStateQuery: row({
+    response: "UTXOStateResponse",
+    timeout: "normal",
+    answerLimit: Limits.LINE_UNASKED,
+    cost: 10
+  }),
   GetMasternodes: row({ response: "MasternodesResponse", timeout: "normal", cost: 10 }),
   GetPeers: row({ response: "PeersResponse", timeout: "normal", cost: 10 }),
   GetPendingTransactions: row({

@@ -2,4 +2,6 @@ import { describe } from "@effect/vitest"
 import * as MemoryMasternodeRegistry from "../../src/layers/MemoryMasternodeRegistry.ts"
 import { suite } from "../services/MasternodeRegistrySuite.ts"
 
-describe("MemoryMasternodeRegistry", () => suite(MemoryMasternodeRegistry.layer))
+describe("MemoryMasternodeRegistry", () => {
+  suite(MemoryMasternodeRegistry.layer)
+})

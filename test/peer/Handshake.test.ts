@@ -139,24 +139,29 @@ describe("a peer that dialled us", () => {
     }).pipe(Effect.provide(node()))
   )
 
-  it.effect("is answered what it asked in the same breath, after the acknowledgement and in order", () =>
-    Effect.gen(function* () {
-      const remote = yield* dialIn()
-      const lines: ReadonlyArray<Message> = [
-        handshake,
-        { _tag: "GetBlockHeight" },
-        { _tag: "Ping", nonce: 7n, timestamp: 0n },
-        { _tag: "GetPeers" }
-      ]
-      yield* remote.sendBytes(lines.map((line) => `${Wire.encodeText(line)}\n`).join(""))
-      yield* settle
-      assert.strictEqual(tags(remote)[0], "Ack")
-      assert.deepStrictEqual(
-        tags(remote).filter((tag) => ["BlockHeightResponse", "Pong", "PeersResponse"].includes(tag)),
-        ["BlockHeightResponse", "Pong", "PeersResponse"]
-      )
-    }).pipe(Effect.provide(node()))
-  )
+  // A line before it makes the handshake come together with what follows it.
+  for (const before of ["", "\n"]) {
+    it.effect(
+      `is answered what it asked in the same breath, ${before === "" ? "first thing" : "after a bad line"}`,
+      () =>
+        Effect.gen(function* () {
+          const remote = yield* dialIn()
+          const lines: ReadonlyArray<Message> = [
+            handshake,
+            { _tag: "GetBlockHeight" },
+            { _tag: "Ping", nonce: 7n, timestamp: 0n },
+            { _tag: "GetPeers" }
+          ]
+          yield* remote.sendBytes(before + lines.map((line) => `${Wire.encodeText(line)}\n`).join(""))
+          yield* settle
+          assert.strictEqual(tags(remote)[0], "Ack")
+          assert.deepStrictEqual(
+            tags(remote).filter((tag) => ["BlockHeightResponse", "Pong", "PeersResponse"].includes(tag)),
+            ["BlockHeightResponse", "Pong", "PeersResponse"]
+          )
+        }).pipe(Effect.provide(node()))
+    )
+  }
 
   it.effect("may send its handshake in pieces", () =>
     Effect.gen(function* () {

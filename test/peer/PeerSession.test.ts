@@ -507,6 +507,21 @@ describe("the end of a session", () => {
     }).pipe(Effect.provide(node(broken)))
   })
 
+  it.effect("a fault of this node is told to who dialled, so that it can dial again", () => {
+    const broken = Blockchain.layerTest({
+      tip: () => {
+        throw new Error("a fault")
+      }
+    })
+    return Effect.gen(function* () {
+      const { remote, session } = yield* joinOut()
+      yield* remote.send({ _tag: "GetBlockHeight" })
+      yield* settle
+      assert.strictEqual((yield* Fiber.join(session)).reason, "internalError")
+      assert.isTrue(remote.isClosed)
+    }).pipe(Effect.provide(node(broken)))
+  })
+
   it.effect("lets the peer come again", () =>
     Effect.gen(function* () {
       for (let time = 0; time < 3; time++) {

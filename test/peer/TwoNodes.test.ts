@@ -144,7 +144,7 @@ describe("two nodes", () => {
     }).pipe(onOneNetwork)
   )
 
-  it.effect("pass a transaction on to everybody once, and never back", () => {
+  it.effect("pass a transaction on to everybody, each neighbour once at most", () => {
     const submitted: ReadonlyArray<Array<Transaction>> = [[], [], [], []]
     return Effect.gen(function* () {
       // A ring with a chord, so that everything has more than one way round.

@@ -2,7 +2,7 @@
  * What every PeerRegistry must do, whatever carries the bytes.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Layer, Result, Scope, Stream } from "effect"
+import { Duration, Effect, Exit, Fiber, Layer, References, Result, Scope, Stream } from "effect"
 import { height } from "../../src/protocol/Height.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import type { Message } from "../../src/protocol/Message.ts"
@@ -29,6 +29,7 @@ export const suite = (
       Layer.mergeAll(
         NodeConfig.layerTest({ maxPeers: 3 }),
         NodeIdentity.layerTest(),
+        Layer.succeed(References.MinimumLogLevel, "Error"),
         PeerGuard.layerTest({ isBanned: (peer) => Effect.succeed(peer.endsWith(".66")) })
       )
     )
@@ -125,7 +126,9 @@ export const suite = (
             concurrency: "unbounded"
           })
         )
-        for (const _ of nonces) yield* remote.send(pong((yield* remote.expect("Ping")).nonce))
+        yield* Effect.forEach(nonces, () =>
+          Effect.flatMap(remote.expect("Ping"), ({ nonce }) => remote.send(pong(nonce)))
+        )
         assert.deepStrictEqual(
           (yield* Fiber.join(asking)).map(({ nonce }) => nonce),
           nonces
@@ -396,7 +399,7 @@ export const suite = (
         for (const byte of `${line}\r\n`) yield* remote.sendBytes(byte)
         assert.deepStrictEqual(yield* connection.take, [ping(77n)])
         yield* remote.sendBytes(line)
-        yield* remote.close
+        yield* remote.end
         assert.deepStrictEqual(yield* connection.take, [ping(77n)])
         assert.strictEqual((yield* Effect.flip(connection.take)).reason, "remoteClosed")
       })

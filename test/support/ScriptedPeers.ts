@@ -127,5 +127,6 @@ const remoteOn = (socket: Socket): RemotePeer =>
     send: (chunk) => void socket.write(chunk),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
+    end: () => void socket.end(),
     close: () => void socket.destroySoon()
   })

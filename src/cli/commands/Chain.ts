@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { height } from "../../protocol/Height.ts"
 import { storageFlags } from "../config/Flags.ts"
+import { paragraph } from "./HelpText.ts"
 import { load } from "./Load.ts"
 
 const info = Command.make("info", storageFlags, (flags) =>
@@ -27,9 +28,11 @@ const verify = Command.make("verify", storageFlags, (flags) =>
   )
 ).pipe(
   Command.withDescription(
-    "Check the whole chain again from genesis: the links between blocks, every rule, and that the stored unspent " +
-      "outputs are those that the blocks leave. Nothing is changed. Progress is on standard error; the exit code is 5 if " +
-      "anything is wrong."
+    paragraph(
+      "Check the whole chain again from genesis: the links between blocks, every rule, and that the stored",
+      "unspent outputs are those that the blocks leave. Nothing is changed; room for a copy is needed.",
+      "Progress is on standard error. The exit code is 5 if anything is wrong."
+    )
   ),
   Command.withShortDescription("Check the whole chain again")
 )
@@ -59,7 +62,10 @@ const exportCommand = Command.make(
     )
 ).pipe(
   Command.withDescription(
-    "Write blocks to standard output as peers see them, one JSON object a line, in the order of their heights."
+    paragraph(
+      "Write blocks to standard output as peers see them, one JSON object a line, in the order of their",
+      "heights."
+    )
   ),
   Command.withShortDescription("Write blocks to standard output")
 )
@@ -79,9 +85,11 @@ const importCommand = Command.make(
     )
 ).pipe(
   Command.withDescription(
-    "Put blocks on the chain, each checked as one that a peer sent. Blocks that are there already are passed over. " +
-      "Progress is on standard error; the first block that breaks a rule ends the import with exit code 1, and what came " +
-      "before it stays."
+    paragraph(
+      "Put blocks on the chain, each checked as one that a peer sent. Blocks that are there already are passed",
+      "over. Progress is on standard error. The first block that breaks a rule ends the import with exit code 1,",
+      "and what came before it stays."
+    )
   ),
   Command.withShortDescription("Put blocks from a file on the chain")
 )

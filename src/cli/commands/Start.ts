@@ -4,6 +4,7 @@
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
 import { nodeFlags } from "../config/Flags.ts"
+import { paragraph } from "./HelpText.ts"
 import { load } from "./Load.ts"
 
 export const start = Command.make("start", nodeFlags, (flags) =>
@@ -13,10 +14,14 @@ export const start = Command.make("start", nodeFlags, (flags) =>
   )
 ).pipe(
   Command.withDescription(
-    "Run a node until it is stopped by SIGTERM, SIGINT or the JSON-RPC method stop. When it is ready it prints one line " +
-      "on standard output: ready, with network, height, P2P and RPC addresses. Every flag can be given as an environment " +
-      "variable (TIME_DATA_DIR for --data-dir, TIME_PEERS for all of --peer) or in the file; flags win over the " +
-      "environment, the environment over the file."
+    paragraph(
+      "Run a node until it is stopped by SIGTERM, SIGINT or the JSON-RPC method stop.",
+      "When it is ready it prints one line: ready, with network, height, P2P and RPC addresses.",
+      "",
+      "Settings can also be made in the environment (TIME_DATA_DIR for --data-dir, and so on; TIME_PEERS",
+      "for all of --peer, separated by commas; TIME_DISCOVERY=false for --no-discovery) and in the file of",
+      "--config. Flags win over the environment, and that over the file."
+    )
   ),
   Command.withShortDescription("Run a node"),
   Command.withExamples([

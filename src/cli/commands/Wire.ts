@@ -3,6 +3,7 @@
  */
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
+import { paragraph } from "./HelpText.ts"
 import { load } from "./Load.ts"
 
 export const wire = Command.make("wire", {}, () =>
@@ -12,8 +13,10 @@ export const wire = Command.make("wire", {}, () =>
   )
 ).pipe(
   Command.withDescription(
-    "Read lines of the peer protocol on standard input, as bytes split at LF, and print for each what this node makes of " +
-      "it: the line in canonical form, or `error: …`. The exit code is 1 if any line was refused."
+    paragraph(
+      "Read lines of the peer protocol on standard input, as bytes split at LF, and print for each what this",
+      "node makes of it: the line in canonical form, or `error: …`. The exit code is 1 if any was refused."
+    )
   ),
   Command.withShortDescription("Check lines of the peer protocol"),
   Command.withExamples([

@@ -17,7 +17,7 @@ export const storageFlags = {
   dataDir: optionalText(
     "data-dir",
     "DIR",
-    "Where the chain is kept (default: ~/.timecoin/timenode/testnet, on mainnet ~/.timecoin/timenode)"
+    "Where the chain is kept (default: ~/.timecoin/timenode/testnet or ~/.timecoin/timenode)"
   )
 }
 
@@ -27,8 +27,7 @@ export const nodeFlags = {
   listen: optionalText(
     "listen",
     "IP[:PORT]",
-    "Where peers reach this node (default: 0.0.0.0, port 24100 on testnet and 24000 on mainnet; port 0 lets the system " +
-      "choose). Unless it is 0.0.0.0, connections to peers leave from this address as well"
+    "Where peers reach this node, and where its own connections leave from (default: 0.0.0.0, port 24100 or 24000)"
   ),
   externalAddress: optionalText("external-address", "IP", "Address that others know this node by"),
   peers: Flag.String("peer").pipe(
@@ -39,7 +38,7 @@ export const nodeFlags = {
   rpcListen: optionalText(
     "rpc-listen",
     "IP:PORT",
-    "Where JSON-RPC is served (default: 127.0.0.1, port 24101 on testnet and 24001 on mainnet)"
+    "Where JSON-RPC is served (default: 127.0.0.1, port 24101 or 24001)"
   ),
   maxPeers: optionalText("max-peers", "N", "Most peers to dial (default: 50)"),
   noDiscovery: Flag.Boolean("no-discovery").pipe(

@@ -30,7 +30,7 @@ const readText = (path: string) =>
   FileSystem.FileSystem.pipe(
     Effect.flatMap((files) => files.readFileString(path)),
     Effect.mapError(({ reason }) =>
-      failure("usage", `cannot read the configuration ${path}: ${reasons[reason._tag] ?? reason.message}`)
+      failure("usage", `cannot read the configuration ${path}: ${reasons[reason._tag] ?? "it is no readable file"}`)
     )
   )
 

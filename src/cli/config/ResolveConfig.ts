@@ -149,8 +149,11 @@ const readFile = (file: ConfigSources["file"], errors: Array<ConfigError>): File
     const detail = `unknown key ${key}${suggestion === undefined ? "" : `; did you mean ${suggestion}?`}`
     errors.push(new ConfigError({ origin: origin(key), detail }))
   }
-  const unused = [...values.keys()].filter((key) => unusedKeys.has(key))
-  const warnings = unused.length === 0 ? [] : [`${path}: these keys have no effect: ${unused.join(", ")}`]
+  const unused = unusedKeys.flatMap(({ keys, why }) => {
+    const set = keys.filter((key) => values.has(key))
+    return set.length === 0 ? [] : [`${set.join(", ")} (${why})`]
+  })
+  const warnings = unused.length === 0 ? [] : [`${path}: keys without effect: ${unused.join("; ")}`]
   return { values, origin, warnings }
 }
 

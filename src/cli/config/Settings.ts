@@ -97,8 +97,8 @@ export const settings = {
     (value, { rpcPort }) => listenAddress(value, rpcPort),
     "IP or IP:PORT"
   ),
-  logLevel: setting("logging.level", "log-level", "TIME_LOG_LEVEL", oneOf(logLevels), logLevels.join(", ")),
-  logFormat: setting("logging.format", "log-format", "TIME_LOG_FORMAT", oneOf(logFormats), logFormats.join(", ")),
+  logLevel: setting("logging.level", "log-level", "TIME_LOG_LEVEL", oneOf(logLevels), oneOfText(logLevels)),
+  logFormat: setting("logging.format", "log-format", "TIME_LOG_FORMAT", oneOf(logFormats), oneOfText(logFormats)),
   masternodeEnabled: setting("masternode.enabled", null, "TIME_MASTERNODE_ENABLED", truth, "true or false"),
   masternodeTier: setting(
     "masternode.tier",
@@ -118,37 +118,38 @@ export const settings = {
 
 export type Settings = typeof settings
 
-/** Keys of `timed` that have no effect here, each with why. Most have none in `timed` either. */
-export const unusedKeys: ReadonlyMap<string, string> = new Map([
-  ["node.name", "a node has no name on the network"],
-  ["node.version", "the version is the program's"],
-  ["network.enable_upnp", "there is no UPnP; forward the port by hand"],
-  ["rpc.allow_origins", "requests of web pages are never answered"],
-  ["storage.cache_size_mb", "SQLite sizes its cache itself"],
-  ["consensus.voting_timeout_ms", "the network's value is fixed"],
-  ["consensus.min_masternodes", "the network's value is fixed"],
-  ["consensus.quorum_percentage", "the network's value is fixed"],
-  ["block.block_time_seconds", "the network's value is fixed"],
-  ["block.max_block_size_kb", "the network's value is fixed"],
-  ["block.max_transactions_per_block", "the network's value is fixed"],
-  ["logging.output", "logs go to standard error"],
-  ["logging.file_path", "logs go to standard error"],
-  ["masternode.collateral_txid", "collateral is not checked on the network"],
-  ["security.enable_rate_limiting", "limits are built in"],
-  ["security.max_requests_per_second", "limits are built in"],
-  ["security.enable_authentication", "JSON-RPC listens on loopback only"],
-  ["security.api_key", "JSON-RPC listens on loopback only"],
-  ["security.enable_tls", "the peer protocol has no TLS"],
-  ["security.enable_message_signing", "the peer protocol does not sign messages"],
-  ["security.message_max_age_seconds", "the peer protocol does not sign messages"],
-  ["metrics.enabled", "there is no metrics port"],
-  ["metrics.prometheus_port", "there is no metrics port"]
-])
+/** Keys of `timed` that have no effect here, with why. Most have none in `timed` either. */
+export const unusedKeys: ReadonlyArray<{ readonly why: string; readonly keys: ReadonlyArray<string> }> = [
+  { why: "not said on the network", keys: ["node.name", "node.version"] },
+  { why: "ports are forwarded by hand", keys: ["network.enable_upnp"] },
+  { why: "web pages are never answered", keys: ["rpc.allow_origins"] },
+  { why: "sized by SQLite", keys: ["storage.cache_size_mb"] },
+  {
+    why: "fixed by the network",
+    keys: [
+      "consensus.voting_timeout_ms",
+      "consensus.min_masternodes",
+      "consensus.quorum_percentage",
+      "block.block_time_seconds",
+      "block.max_block_size_kb",
+      "block.max_transactions_per_block"
+    ]
+  },
+  { why: "logs go to standard error", keys: ["logging.output", "logging.file_path"] },
+  { why: "not checked on the network", keys: ["masternode.collateral_txid"] },
+  { why: "limits are built in", keys: ["security.enable_rate_limiting", "security.max_requests_per_second"] },
+  { why: "JSON-RPC is on loopback only", keys: ["security.enable_authentication", "security.api_key"] },
+  {
+    why: "not part of the peer protocol",
+    keys: ["security.enable_tls", "security.enable_message_signing", "security.message_max_age_seconds"]
+  },
+  { why: "there is no metrics port", keys: ["metrics.enabled", "metrics.prometheus_port"] }
+]
 
 /** Every key that a file may contain. */
 export const knownKeys: ReadonlyArray<string> = [
   ...Object.values(settings).flatMap(({ key }) => (key === null ? [] : [key])),
-  ...unusedKeys.keys()
+  ...unusedKeys.flatMap(({ keys }) => keys)
 ]
 
 // --- internal ---
@@ -170,6 +171,10 @@ function text(value: unknown): string | undefined {
 
 function oneOf<const Name extends string>(names: ReadonlyArray<Name>): (value: unknown) => Name | undefined {
   return (value) => names.find((name) => typeof value === "string" && name === value.toLowerCase())
+}
+
+function oneOfText(names: ReadonlyArray<string>): string {
+  return `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`
 }
 
 function truth(value: unknown): boolean | undefined {

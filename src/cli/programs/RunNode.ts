@@ -9,7 +9,6 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as NetAddress from "effect/net/NetAddress"
 import type { IdentityError } from "../../layers/LocalNodeIdentity.ts"
 import * as NodeRpcListener from "../../layers/NodeRpcListener.ts"
-import type { ListenError } from "../../layers/TcpPeerRegistry.ts"
 import * as TimeNode from "../../layers/TimeNode.ts"
 import { formatPeerAddress } from "../../protocol/PeerId.ts"
 import * as RpcServer from "../../rpc/RpcServer.ts"
@@ -17,7 +16,7 @@ import { Blockchain } from "../../services/Blockchain.ts"
 import type { StoreError } from "../../services/ChainStore.ts"
 import { NodeConfig, type NodeConfigValues } from "../../services/NodeConfig.ts"
 import { NodeLifecycle } from "../../services/NodeLifecycle.ts"
-import { PeerNetwork } from "../../services/PeerTransport.ts"
+import { type ListenError, PeerNetwork } from "../../services/PeerTransport.ts"
 import { type CommandFailure, failure } from "../CommandFailure.ts"
 import type { NodeFlagValues } from "../config/Flags.ts"
 import { readConfig } from "../config/ReadConfig.ts"
@@ -74,10 +73,7 @@ const startFailure = (node: NodeConfigValues, error: StartError): CommandFailure
     case "IdentityError":
       return failure("dataDirectory", `${error.file}: ${error.detail}`)
     case "RpcListenError":
-      return failure(
-        "failed",
-        `cannot serve JSON-RPC on ${error.host}:${error.port}: ${error.detail}; choose another --rpc-listen`
-      )
+      return failure("failed", `cannot serve JSON-RPC: ${error.message}; choose another --rpc-listen`)
     case "ListenError":
       return failure("failed", `cannot listen for peers: ${error.message}; choose another --listen`)
   }

@@ -6,6 +6,7 @@
 export interface Account {
   /** As last told. */
   bytes: number
+  isOpen: boolean
   /** What it is now. */
   readonly measure: () => number
   /** Closes the connection, which closes the account. */
@@ -22,7 +23,7 @@ export class ByteBudget {
   }
 
   open(measure: () => number, evict: () => void): Account {
-    const account = { bytes: 0, measure, evict }
+    const account: Account = { bytes: 0, isOpen: true, measure, evict }
     this.accounts.add(account)
     return account
   }
@@ -34,11 +35,14 @@ export class ByteBudget {
   }
 
   close(account: Account): void {
-    if (this.accounts.delete(account)) this.total -= account.bytes
+    if (!account.isOpen) return
+    account.isOpen = false
+    this.accounts.delete(account)
+    this.total -= account.bytes
   }
 
   private refresh(account: Account): void {
-    if (!this.accounts.has(account)) return
+    if (!account.isOpen) return
     const bytes = account.measure()
     this.total += bytes - account.bytes
     account.bytes = bytes

@@ -9,7 +9,7 @@ export interface MemoryListener {
   readonly data: (chunk: Uint8Array) => void
   /** The other end took some of what was sent. */
   readonly taken: () => void
-  /** The other end is closed, and all that it sent has come. */
+  /** The other end sends nothing more, and all that it sent has come. */
   readonly ended: () => void
 }
 
@@ -20,8 +20,10 @@ export class MemorySocket {
   private arrivedBytes = 0
   private isReading = false
   private isScheduled = false
+  private hasEnded = false
   private isClosed = false
-  private hasOtherClosed = false
+  private hasOtherEnded = false
+  private hasToldEnd = false
 
   static pair(): [MemorySocket, MemorySocket] {
     const one = new MemorySocket()
@@ -42,7 +44,7 @@ export class MemorySocket {
   }
 
   send(chunk: Uint8Array): void {
-    if (this.isClosed || this.other === undefined || this.other.isClosed) return
+    if (this.hasEnded || this.other === undefined || this.other.isClosed) return
     this.other.arrived.push(chunk)
     this.other.arrivedBytes += chunk.byteLength
     this.other.schedule()
@@ -57,16 +59,20 @@ export class MemorySocket {
     this.schedule()
   }
 
-  /** What was sent before still arrives; what has not been read here is lost. */
+  /** Sends nothing more; what was sent before still arrives. */
+  end(): void {
+    if (this.hasEnded || this.other === undefined) return
+    this.hasEnded = true
+    this.other.hasOtherEnded = true
+    this.other.schedule()
+  }
+
+  /** Sends and reads nothing more. */
   close(): void {
-    if (this.isClosed) return
+    this.end()
     this.isClosed = true
     this.arrived = []
     this.arrivedBytes = 0
-    if (this.other !== undefined) {
-      this.other.hasOtherClosed = true
-      this.other.schedule()
-    }
   }
 
   private schedule(): void {
@@ -84,8 +90,9 @@ export class MemorySocket {
       this.listener.data(chunk)
       this.other?.listener?.taken()
     }
-    if (this.hasOtherClosed && this.isReading && !this.isClosed && this.arrived.length === 0) {
-      this.isClosed = true
+    const isOver = this.hasOtherEnded && this.arrived.length === 0 && !this.hasToldEnd
+    if (isOver && this.isReading && !this.isClosed) {
+      this.hasToldEnd = true
       this.listener?.ended()
     }
   }

@@ -17,6 +17,7 @@ export interface ByteLink {
   readonly send: (chunk: Uint8Array) => void
   readonly pause: () => void
   readonly resume: () => void
+  readonly end: () => void
   readonly close: () => void
 }
 
@@ -28,7 +29,7 @@ export class RemotePeer {
   readonly received: Array<Message> = []
   private readonly socket: ByteLink
   private readonly unread = Effect.runSync(Queue.unbounded<Message, Cause.Done>())
-  private readonly end = Deferred.makeUnsafe<void>()
+  private readonly ending = Deferred.makeUnsafe<void>()
   private readonly framer = new Wire.Framer(() => Infinity)
 
   constructor(socket: ByteLink) {
@@ -63,6 +64,11 @@ export class RemotePeer {
     )
   }
 
+  /** Sends nothing more, and goes on to hear. */
+  get end(): Effect.Effect<void> {
+    return Effect.sync(() => this.socket.end())
+  }
+
   get close(): Effect.Effect<void> {
     return Effect.sync(() => {
       this.socket.close()
@@ -72,11 +78,11 @@ export class RemotePeer {
 
   /** Waits for the end of the connection, whoever closes it. */
   get closed(): Effect.Effect<void> {
-    return Deferred.await(this.end)
+    return Deferred.await(this.ending)
   }
 
   get isClosed(): boolean {
-    return Deferred.isDoneUnsafe(this.end)
+    return Deferred.isDoneUnsafe(this.ending)
   }
 
   /** Reads nothing any more, so that what the node sends waits with the node. */
@@ -90,7 +96,7 @@ export class RemotePeer {
 
   private finish(): void {
     Queue.endUnsafe(this.unread)
-    Deferred.doneUnsafe(this.end, Exit.void)
+    Deferred.doneUnsafe(this.ending, Exit.void)
   }
 
   private readonly hear = (buffer: Uint8Array, start: number, end: number): void => {

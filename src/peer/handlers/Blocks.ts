@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
-import { severity } from "../../consensus/BlockRejection.ts"
+import { provesMisbehaviour } from "../../consensus/BlockRejection.ts"
 import { type Block, blockHash } from "../../protocol/Block.ts"
 import { bytesEqual } from "../../protocol/ByteArray.ts"
 import { toHex, ZERO_HASH } from "../../protocol/Hash.ts"
@@ -119,7 +119,7 @@ const consequences = Effect.gen(function* () {
         // The sender claims a chain that goes on beyond ours, as far as this block at least.
         return sync.report(from, block.header.height)
       case "BlockRejected":
-        if (severity(outcome.rejection) === "strict") return Effect.void
+        if (!provesMisbehaviour(outcome.rejection)) return Effect.void
         return Effect.flatMap(guard.report(from, "invalidBlock"), (verdict) =>
           verdict === "banned" ? registry.disconnect(from, "banned") : Effect.void
         )

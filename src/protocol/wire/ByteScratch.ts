@@ -2,14 +2,14 @@
  * Where bytes are collected while their number is not known yet. One place for all readers, as none is interrupted by
  * another.
  *
- * It keeps at most `KEPT` bytes between values, whatever a peer once sent.
+ * What a long value needed is given back when a value is taken, down to `KEPT` bytes.
  */
 
 /** The bytes collected so far are the first of these; their number is the reader's to know. */
 export const scratch = { bytes: new Uint8Array(1024) }
 
 /** Makes room for more, and returns the new bytes. */
-export const growScratch = (): Uint8Array => {
+export const growScratch = (): Uint8Array<ArrayBuffer> => {
   const grown = new Uint8Array(scratch.bytes.length * 2)
   grown.set(scratch.bytes)
   scratch.bytes = grown

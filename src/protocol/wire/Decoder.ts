@@ -13,7 +13,8 @@ export type Decode<A> = (buffer: Uint8Array, start: number, end: number) => A | 
 
 export const makeDecoder = <A>(shape: Shape): Decode<A> => {
   const fast = makeFastReader<A>(shape)
-  return (buffer, start, end) => fast?.(buffer, start, end) ?? (readStrict(shape, buffer, start, end) as A | WireError)
+  return (buffer, start, end) =>
+    fast?.(buffer, start, end) ?? (readStrict(shape, asBuffer(buffer), start, end) as A | WireError)
 }
 
 /** The value of a line in canonical form; `undefined` for any other line. No reader where code generation is forbidden. */

@@ -192,9 +192,9 @@ export class JsonReader {
   }
 
   /** An integer from 0 to a maximum below 2^53. */
-  protected small(maximum: number): number {
-    this.number(`an integer from 0 to ${maximum}`)
-    if (this.isFloat || this.isNegative || this.numeral > maximum) this.invalidNumber(`an integer from 0 to ${maximum}`)
+  protected small(maximum: number, expected: string): number {
+    this.number(expected)
+    if (this.isFloat || this.isNegative || this.numeral > maximum) this.invalidNumber(expected)
     return this.numeral
   }
 

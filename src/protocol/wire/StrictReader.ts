@@ -16,11 +16,11 @@ import type { Case, EnumShape, Field, Shape, StructShape } from "./Shape.ts"
 import { firstInvalidByte } from "./Utf8.ts"
 import { WireError } from "./WireError.ts"
 
-/** The value that `bytes[start, end)` spells, or why there is none. Never throws. */
-export const readStrict = (shape: Shape, bytes: Uint8Array, start: number, end: number): unknown => {
-  const invalid = firstInvalidByte(bytes, start, end)
+/** The value that `buffer[start, end)` spells, or why there is none. Never throws. */
+export const readStrict = (shape: Shape, buffer: Buffer, start: number, end: number): unknown => {
+  const invalid = firstInvalidByte(buffer, start, end)
   if (invalid >= 0) return new WireError("InvalidUtf8", "", invalid - start, "UTF-8")
-  const reader = new StrictReader(asBuffer(bytes), start, end)
+  const reader = new StrictReader(buffer, start, end)
   try {
     return reader.document(shape)
   } catch (error) {
@@ -31,8 +31,11 @@ export const readStrict = (shape: Shape, bytes: Uint8Array, start: number, end: 
 
 // --- internal ---
 
-const asBuffer = (bytes: Uint8Array): Buffer =>
-  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+// Made once: a number is expected far more often than it is missing.
+const A_BYTE = "an integer from 0 to 255"
+const A_U32 = `an integer from 0 to ${MAX_U32}`
+const A_U64 = `an integer from 0 to ${MAX_U64}`
+const AN_I64 = `an integer from ${MIN_I64} to ${MAX_I64}`
 
 class StrictReader extends JsonReader {
   /** Keys are checked when everything else is known to be right: a check costs as much as reading a transaction. */
@@ -50,11 +53,11 @@ class StrictReader extends JsonReader {
   private value(shape: Shape): unknown {
     switch (shape.kind) {
       case "u32":
-        return this.small(MAX_U32)
+        return this.small(MAX_U32, A_U32)
       case "u64":
-        return this.big(0n, MAX_U64)
+        return this.big(0n, MAX_U64, A_U64)
       case "i64":
-        return this.big(MIN_I64, MAX_I64)
+        return this.big(MIN_I64, MAX_I64, AN_I64)
       case "boolean":
         return this.boolean()
       case "string":
@@ -78,13 +81,13 @@ class StrictReader extends JsonReader {
 
   // -- numbers --
 
-  private big(minimum: bigint, maximum: bigint): bigint {
-    this.number(`an integer from ${minimum} to ${maximum}`)
+  private big(minimum: bigint, maximum: bigint, expected: string): bigint {
+    this.number(expected)
     if (!this.isFloat) {
       const value = this.exact()
       if (value >= minimum && value <= maximum) return value
     }
-    return this.invalidNumber(`an integer from ${minimum} to ${maximum}`)
+    return this.invalidNumber(expected)
   }
 
   /** The integer read last; one of too many digits is only known to be out of range. */
@@ -110,18 +113,17 @@ class StrictReader extends JsonReader {
   // -- arrays --
 
   private bytes(length: number | null): Uint8Array {
-    const expected = length === null ? "an array of bytes" : `an array of ${length} bytes`
-    this.open(0x5b, expected)
+    this.open(0x5b, "an array of bytes")
     const limit = length ?? Infinity
     let count = 0
     while (this.nextItem(count === 0)) {
-      if (count === limit) this.invalid(expected)
+      if (count === limit) this.invalid(`an array of ${length} bytes`)
       count = this.plainBytes(count, limit - 1)
-      const byte = this.small(255)
+      const byte = this.small(255, A_BYTE)
       if (count === scratch.bytes.length) growScratch()
       scratch.bytes[count++] = byte
     }
-    if (length !== null && count !== length) this.invalid(expected)
+    if (length !== null && count !== length) this.invalid(`an array of ${length} bytes`)
     return takeScratch(count)
   }
 
@@ -155,7 +157,7 @@ class StrictReader extends JsonReader {
     const bytes = new Uint8Array(32)
     for (let i = 0; i < 32; i++) {
       if (!this.nextItem(i === 0)) this.invalid(expected)
-      bytes[i] = this.small(255)
+      bytes[i] = this.small(255, A_BYTE)
     }
     if (this.readsAnotherByte()) this.invalid(expected)
     this.close(0x5d)
@@ -165,10 +167,11 @@ class StrictReader extends JsonReader {
   private readsAnotherByte(): boolean {
     try {
       if (!this.nextItem(false)) return this.stepBack()
-      this.small(255)
+      this.small(255, A_BYTE)
       return true
-    } catch {
-      return false
+    } catch (error) {
+      if (error instanceof WireError) return false
+      throw error
     }
   }
 
@@ -189,16 +192,16 @@ class StrictReader extends JsonReader {
     const token = this.peekToken()
     if (token === 0x5b) return this.positional(fields)
     if (token === 0x7b && !arrayOnly) return this.named(fields)
-    return this.wrongType(arrayOnly ? `an array of ${fields.length} values` : "an object")
+    return this.wrongType(arrayOnly ? "an array" : "an object")
   }
 
   private positional(fields: ReadonlyArray<Field>): ReadonlyArray<unknown> {
-    const expected = `an array of ${fields.length} values`
-    this.open(0x5b, expected)
-    const values = fields.map((field, index) => {
-      if (!this.nextItem(index === 0)) this.invalid(expected)
-      return this.field(field)
-    })
+    this.open(0x5b, "an array")
+    const values: Array<unknown> = []
+    for (const field of fields) {
+      if (!this.nextItem(values.length === 0)) this.invalid(`an array of ${fields.length} values`)
+      values.push(this.field(field))
+    }
     this.close(0x5d)
     return values
   }

@@ -90,14 +90,16 @@ describe("answers about the chain", () => {
       yield* handle([
         { _tag: "GetBlocks", start: height(1), end: height(3) },
         { _tag: "GetBlockRange", startHeight: height(4), endHeight: height(MAX_U64) },
-        { _tag: "GetBlocks", start: height(6), end: height(9) }
+        { _tag: "GetBlocks", start: height(6), end: height(9) },
+        { _tag: "GetBlocks", start: height(2), end: height(2) }
       ])
       assert.deepStrictEqual(
         said(seen.sent).map(([, message]) => message),
         [
           { _tag: "BlocksResponse", blocks: blocks.slice(1, 4) },
           { _tag: "BlockRangeResponse", blocks: blocks.slice(4) },
-          { _tag: "BlocksResponse", blocks: [] }
+          { _tag: "BlocksResponse", blocks: [] },
+          { _tag: "BlocksResponse", blocks: [blocks[2]!] }
         ]
       )
     }).pipe(Effect.provide(handling(seen, shortChain())))

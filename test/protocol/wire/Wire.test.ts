@@ -21,8 +21,8 @@ import { accepts, allLines, messages, rejects } from "./Vectors.ts"
 const shape = shapeOf(Message)
 const readFast = makeFastReader<Message>(shape)!
 
-const fast = (line: Uint8Array): Message | undefined => readFast(line, 0, line.length)
-const strict = (line: Uint8Array): Message | Wire.WireError =>
+const fast = (line: Buffer): Message | undefined => readFast(line, 0, line.length)
+const strict = (line: Buffer): Message | Wire.WireError =>
   readStrict(shape, line, 0, line.length) as Message | Wire.WireError
 
 const decodeText = (line: string): Message | Wire.WireError => Wire.decode(Buffer.from(line))
