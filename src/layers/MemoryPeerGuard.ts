@@ -67,7 +67,8 @@ const WEIGHTS: Readonly<Record<Offence, number>> = {
   malformedLine: 1,
   badMagic: 1,
   badVersion: 1,
-  unaskedResponse: 1,
+  // A confused peer is a nuisance, not an attack: fifty within minutes make a ban.
+  unaskedResponse: 0.2,
   invalidTransaction: 1,
   invalidHeartbeat: 1,
   invalidBlock: 5

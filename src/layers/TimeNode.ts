@@ -71,7 +71,9 @@ export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
       Layer.mergeAll(parts.chainStore ?? chainStore, identity, parts.peerGuard ?? MemoryPeerGuard.layer)
     )
   )
-  const peers = (parts.peers ?? TcpPeerRegistry.layer).pipe(Layer.provide(InlineAnswers.layer))
+  // Without a registry of the caller's there is nothing extra.
+  const registry = (parts.peers ?? TcpPeerRegistry.layer) as NonNullable<Parts<E, Extra>["peers"]>
+  const peers = registry.pipe(Layer.provide(InlineAnswers.layer))
   const programs = Layer.mergeAll(Listener.layer, Dialer.layer).pipe(
     Layer.provide(PeerHandler.layer),
     Layer.provideMerge(Layer.mergeAll(BlockSync.layer, GossipRelay.layer))

@@ -141,7 +141,7 @@ const casesOf = (shape: Shape): ReadonlyArray<Case> => (shape as EnumShape).case
 const UNITS: Readonly<Record<string, number>> = { "": 1, KiB: 1024, MiB: 1024 * 1024, s: 1_000 }
 
 const amount = (cell: string): number => {
-  const [, digits, unit] = /^([0-9,]+) ?(|KiB|MiB|s)$/.exec(cell) ?? assert.fail(`not an amount: ${cell}`)
+  const [, digits, unit] = /^([0-9,.]+) ?(|KiB|MiB|s)$/.exec(cell) ?? assert.fail(`not an amount: ${cell}`)
   return Number(digits!.replaceAll(",", "")) * UNITS[unit!]!
 }
 

@@ -76,21 +76,39 @@ export interface ListItem {
   readonly MasternodesResponse: MasternodeRecord
 }
 
+/** A list answer in the making. */
+export interface ListWriter<Tag extends keyof ListItem> {
+  /** False, and nothing added, when the item does not fit any more; then none after it may be added either. */
+  readonly add: (item: ListItem[Tag]) => boolean
+  readonly done: () => EncodedList<Tag>
+}
+
+/** Begins an answer of at most `maxBytes`, for lists too long to be written in one go. */
+export const listWriter = <Tag extends keyof ListItem>(tag: Tag, maxBytes: number): ListWriter<Tag> => {
+  const opening = openList(tag)
+  const pages = makePages(listEncoders[tag], maxBytes - opening.length - END_OF_LIST.length)
+  let truncated = false
+  return {
+    add: (item) => {
+      truncated ||= !pages.add(item)
+      return !truncated
+    },
+    done: () => ({
+      encoded: encodedUnsafe<MessageOf<Tag>>(tag as MessageOf<Tag>["_tag"], [opening, ...pages.done(), END_OF_LIST]),
+      truncated
+    })
+  }
+}
+
 /** An answer with as many of the items, from the first on, as fit a line of `maxBytes`. */
 export const encodedList = <Tag extends keyof ListItem>(
   tag: Tag,
   items: Iterable<ListItem[Tag]>,
   maxBytes: number
 ): EncodedList<Tag> => {
-  const opening = openList(tag)
-  const pages = makePages(listEncoders[tag], maxBytes - opening.length - END_OF_LIST.length)
-  let truncated = false
-  for (const item of items) {
-    truncated = !pages.add(item)
-    if (truncated) break
-  }
-  const chunks = [opening, ...pages.done(), END_OF_LIST]
-  return { encoded: encodedUnsafe<MessageOf<Tag>>(tag as MessageOf<Tag>["_tag"], chunks), truncated }
+  const list = listWriter(tag, maxBytes)
+  for (const item of items) if (!list.add(item)) break
+  return list.done()
 }
 
 // --- internal ---
