@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { readFileSync, truncateSync, writeFileSync } from "node:fs"
+import { copyFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { assert, describe, it } from "@effect/vitest"
@@ -175,6 +175,31 @@ describe("SqliteChainStore's file", () => {
         damage(file)
         yield* isLeftAlone(file, "Damaged")
       }
+    })
+  )
+
+  it.effect("is refused with its log left alone when it is damaged and was not closed", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      const file = join(folder, "chain.db")
+      const left = join(folder, "left.db")
+      yield* written(file, links(400))
+      yield* opened(file, (store) =>
+        Effect.gen(function* () {
+          const tip = yield* store.tip
+          yield* store.commit({ disconnect: 0, connect: [link(tip, "in the log")], durability: "durable" })
+          // What a killed process leaves behind.
+          copyFileSync(file, left)
+          copyFileSync(`${file}-wal`, `${left}-wal`)
+        })
+      )
+      const bytes = readFileSync(left)
+      bytes.fill(0xa5, 3 * 4096, 12 * 4096)
+      writeFileSync(left, bytes)
+      const log = readFileSync(`${left}-wal`)
+      assert.isAbove(log.length, 0)
+      yield* isLeftAlone(left, "Damaged")
+      assert.isTrue(log.equals(readFileSync(`${left}-wal`)))
     })
   )
 
