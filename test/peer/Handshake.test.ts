@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Limits from "../../src/protocol/Limits.ts"
 import type { Message } from "../../src/protocol/Message.ts"
 import { MAGIC } from "../../src/protocol/Network.ts"
 import * as Wire from "../../src/protocol/wire/Wire.ts"
@@ -139,10 +140,10 @@ describe("a peer that dialled us", () => {
     }).pipe(Effect.provide(node()))
   )
 
-  // A line before it makes the handshake come together with what follows it.
-  for (const before of ["", "\n"]) {
+  // After so many lines the handshake is taken together with what follows it, and not as it comes.
+  for (const before of ["", "\n".repeat(2 * Limits.INLINE_ANSWERS_PER_TICK)]) {
     it.effect(
-      `is answered what it asked in the same breath, ${before === "" ? "first thing" : "after a bad line"}`,
+      `is answered what it asked in the same breath, ${before === "" ? "first thing" : "after many bad lines"}`,
       () =>
         Effect.gen(function* () {
           const remote = yield* dialIn()

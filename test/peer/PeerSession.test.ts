@@ -91,6 +91,19 @@ describe("the opening", () => {
     }).pipe(Effect.provide(node(asMasternode)))
   )
 
+  it.effect(
+    "of a masternode towards a peer that dialled us is the usual one, and the announcement comes a minute later",
+    () =>
+      Effect.gen(function* () {
+        const remote = yield* joinIn()
+        assert.deepStrictEqual(tags(remote), ["Ack", "GetPeers", "Version", "Ping"])
+        yield* wait("59 seconds")
+        assert.strictEqual(heard(remote, "MasternodeAnnouncement").length, 0)
+        yield* wait("1 seconds")
+        assert.strictEqual(heard(remote, "MasternodeAnnouncement").length, 1)
+      }).pipe(Effect.provide(node(asMasternode)))
+  )
+
   it.effect("says once who we are: version, node id, genesis, time", () =>
     Effect.gen(function* () {
       const remote = yield* joinIn()

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
+import type { BlockRejection } from "../../src/consensus/BlockRejection.ts"
 import { blockHash } from "../../src/protocol/Block.ts"
 import { toHex } from "../../src/protocol/Hash.ts"
 import { height } from "../../src/protocol/Height.ts"
@@ -216,11 +217,14 @@ export const suite = (layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain 
     )
   })
 
-  it.effect(
-    "a block that breaks only a rule timed does not check ends the branch, and its sender keeps its place",
-    () => {
+  const honest: ReadonlyArray<readonly [string, BlockRejection]> = [
+    ["breaks only a rule timed does not check", { _tag: "CoinbaseMissing" }],
+    ["comes from a clock ahead of ours", { _tag: "TimestampTooFarAhead", latest: 1n, actual: 2n }]
+  ]
+  for (const [what, rejection] of honest) {
+    it.effect(`a block that ${what} ends the fetching, and its sender keeps its place`, () => {
       const here = world(0, [[peer(1), { chain: chainTo(30) }]])
-      here.invalid.set(toHex(blockHash(chainTo(30)[10]!.header)), { _tag: "CoinbaseMissing" })
+      here.invalid.set(toHex(blockHash(chainTo(30)[10]!.header)), rejection)
       return withSync(
         layer,
         here,
@@ -232,8 +236,8 @@ export const suite = (layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain 
           assert.deepStrictEqual([here.offences, here.disconnects], [[], []])
         })
       )
-    }
-  )
+    })
+  }
 
   it.effect("a store that fails blames nobody, and is tried again", () => {
     const here = world(0, [[peer(1), { chain: chainTo(30) }]])

@@ -260,13 +260,21 @@ describe("announced blocks", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("a block that breaks only a rule that timed does not check is dropped, and nobody is blamed", () => {
-    const { layer, seen } = announced(rejected({ _tag: "CoinbaseMissing" }), { banAt: 1 })
-    return Effect.gen(function* () {
-      yield* handle([{ _tag: "BlockAnnouncement", block: blocks[2]! }])
-      assert.deepStrictEqual([seen.relayed, seen.offences, seen.disconnects], [[], [], []])
-    }).pipe(Effect.provide(layer))
-  })
+  const outpoint = { txid: ZERO_HASH, vout: 0 }
+  const honest: ReadonlyArray<readonly [string, BlockRejection]> = [
+    ["breaks only a rule that timed does not check", { _tag: "CoinbaseMissing" }],
+    ["comes from a clock ahead of ours", { _tag: "TimestampTooFarAhead", latest: 1n, actual: 2n }],
+    ["spends what was finalised before", { _tag: "InputFromSameBlock", txid: ZERO_HASH, outpoint }]
+  ]
+  for (const [what, rejection] of honest) {
+    it.effect(`a block that ${what} is dropped, and nobody is blamed`, () => {
+      const { layer, reports, seen } = announced(rejected(rejection), { banAt: 1 })
+      return Effect.gen(function* () {
+        yield* handle([{ _tag: "BlockAnnouncement", block: blocks[2]! }])
+        assert.deepStrictEqual([seen.relayed, seen.offences, seen.disconnects, reports], [[], [], [], []])
+      }).pipe(Effect.provide(layer))
+    })
+  }
 
   it.effect("a store that fails is nobody's fault, and the next block is dealt with", () => {
     const failure = new StoreError({ operation: "commit", reason: "Failed", detail: "disk" })
