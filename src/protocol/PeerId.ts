@@ -6,6 +6,7 @@
  * address they contain.
  */
 import * as Brand from "effect/Brand"
+import * as IpNetwork from "effect/net/IpNetwork"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
 
@@ -48,19 +49,28 @@ export type AddressScope = "public" | "private" | "loopback" | "unusable"
 export const addressScope = (peer: PeerId): AddressScope => {
   const address = NetAddress.ipFromStringUnsafe(peer)
   if (NetAddress.isLoopback(address)) return "loopback"
-  if (NetAddress.isUnspecified(address) || NetAddress.isMulticast(address)) return "unusable"
-  if (NetAddress.isLinkLocal(address)) return "private"
-  if (NetAddress.isIpv4Address(address)) {
-    if (NetAddress.isBroadcast(address)) return "unusable"
-    return NetAddress.isPrivate(address) ? "private" : "public"
-  }
-  return NetAddress.isUniqueLocal(address) ? "private" : "public"
+  if (NetAddress.isMulticast(address) || UNUSABLE.some(IpNetwork.contains(address))) return "unusable"
+  return PRIVATE.some(IpNetwork.contains(address)) ? "private" : "public"
 }
 
 /** True for IPv6 peers, whose addresses only a timenode understands. */
 export const isIpv6 = (peer: PeerId): boolean => peer.includes(":")
 
 // --- internal ---
+
+/** Addresses that name no host: unspecified, reserved, broadcast. */
+const UNUSABLE = ["0.0.0.0/8", "240.0.0.0/4", "::/128"].map(IpNetwork.fromStringUnsafe)
+
+/** Addresses that mean something else in every network: private, shared, link-local. */
+const PRIVATE = [
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "fc00::/7",
+  "fe80::/10"
+].map(IpNetwork.fromStringUnsafe)
 
 const canonical = (address: NetAddress.IpAddress): PeerId =>
   NetAddress.formatIp(NetAddress.toCanonical(address)) as PeerId
