@@ -189,14 +189,14 @@ export class ConnectionPool implements ConnectionHost {
       nonce: BigInt(suspect.generation),
       timestamp: BigInt(Math.floor(this.turns.wallTime(now) / 1000))
     } as const
-    const probe: Probe = { began: now, until: now + Limits.PROBE_TIMEOUT, waiting: new Set() }
+    const probe: Probe = { heardAt: suspect.heardAt, until: now + Limits.PROBE_TIMEOUT, waiting: new Set() }
     this.probes.set(suspect, probe)
     suspect.postUnheeded(ping, Wire.encode(ping))
     return probe
   }
 
   private judge(suspect: LiveConnection, probe: Probe, now: number): void {
-    if (suspect.silence(now) < now - probe.began) this.endProbe(suspect)
+    if (now - suspect.silence(now) > probe.heardAt) this.endProbe(suspect)
     else if (now >= probe.until) suspect.close("superseded")
   }
 
@@ -211,7 +211,8 @@ export class ConnectionPool implements ConnectionHost {
 
 /** A connection that may be dead, and who waits to take its place. Both times in monotonic milliseconds. */
 interface Probe {
-  readonly began: number
+  /** When its last byte had come before it was probed. */
+  readonly heardAt: number
   readonly until: number
   readonly waiting: Set<() => void>
 }

@@ -16,7 +16,6 @@ export class LineReader {
   private readonly framer: Wire.Framer
   private paused = false
   private hasStopped = false
-  private isReading = false
   private isInvalid = false
 
   constructor(sink: TransportSink) {
@@ -45,8 +44,7 @@ export class LineReader {
   resume(): Fault | undefined {
     if (!this.paused || this.hasStopped) return undefined
     this.paused = false
-    // Called from within a line's delivery, the reader goes on by itself.
-    return this.isReading ? undefined : this.read(() => this.framer.resume(this.onLine))
+    return this.read(() => this.framer.resume(this.onLine))
   }
 
   /** The stream has ended: what is left counts as a line. */
@@ -61,9 +59,7 @@ export class LineReader {
   }
 
   private read(split: () => Wire.LineTooLong | undefined): Fault | undefined {
-    this.isReading = true
     const tooLong = split()
-    this.isReading = false
     if (this.isInvalid) return "invalidUtf8"
     if (tooLong !== undefined) return "lineTooLong"
     if (!this.hasStopped && this.framer.pendingBytes > WORTH_MENTIONING) this.sink.unfinished()

@@ -171,8 +171,6 @@ export class LiveConnection implements Connection, TransportSink {
     return answeredBy === "accepting" && this.direction === "outbound"
   }
 
-  // --- from the transport ---
-
   lineLimit(prefix: Uint8Array): number {
     // An acceptor may send gossip before its Ack, so only strangers that dialled us are held to short lines.
     if (!this.isEstablished && this.direction === "inbound") return Limits.LINE_BEFORE_HANDSHAKE
@@ -215,15 +213,11 @@ export class LiveConnection implements Connection, TransportSink {
     this.inbox.end(reason !== "remoteClosed" && reason !== "socketError")
   }
 
-  // --- from the sweep ---
-
   /** Milliseconds since the last byte. Bytes of a line that has not ended count as they are noticed here. */
   silence(now: number): number {
     const bytes = this.transport.unfinishedBytes()
-    if (bytes !== this.unfinishedSeen) {
-      this.unfinishedSeen = bytes
-      this.heardAt = now
-    }
+    if (bytes > this.unfinishedSeen) this.heardAt = now
+    this.unfinishedSeen = bytes
     return now - this.heardAt
   }
 

@@ -2,12 +2,12 @@
  * The peer registry, whatever carries the bytes: `PeerRegistry` and `PeerConnections` over one pool of connections.
  */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scheduler from "effect/Scheduler"
-import * as Context from "effect/Context"
 import * as Limits from "../../protocol/Limits.ts"
 import type { Message } from "../../protocol/Message.ts"
 import * as Wire from "../../protocol/wire/Wire.ts"
@@ -79,12 +79,15 @@ const sweepForEver = Effect.fnUntraced(function* (pool: ConnectionPool) {
 })
 
 const reportUnasked = Effect.fnUntraced(function* (guard: PeerGuard["Service"], connection: LiveConnection) {
-  const times = Math.min(connection.unasked, Limits.BAN_SCORE)
+  const times = Math.min(connection.unasked, MOST_REPORTED)
   connection.unasked = 0
   for (let time = 0; time < times; time++) {
     if ((yield* guard.report(connection.peer, "unaskedResponse")) === "banned") return connection.close("banned")
   }
 })
+
+/** Of one connection in one beat: more than make a ban tell nothing new. */
+const MOST_REPORTED = 100
 
 const peerRegistry = (pool: ConnectionPool): PeerRegistry["Service"] => ({
   reply: (to, _request, response) =>
@@ -164,7 +167,7 @@ const peerConnections = (pool: ConnectionPool, guard: PeerGuard["Service"]): Pee
   establish: Effect.fn("PeerConnections.establish")(function* (connection) {
     const live = find(pool, connection)
     if (live === undefined) return yield* goneError(connection)
-    while (true) {
+    while (!live.isEstablished) {
       if (live.reason !== undefined) return yield* new ConnectionClosed({ peer: live.peer, reason: live.reason })
       const standing = pool.claim(live)
       if (standing === "free" || standing === "shared") return
