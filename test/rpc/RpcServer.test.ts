@@ -2,6 +2,7 @@ import { assert, describe, layer } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Stream from "effect/Stream"
@@ -36,6 +37,8 @@ const coins = [0, 1, 10].map((vout) => ({
 class Stopped extends Context.Service<Stopped, Deferred.Deferred<void>>()("test/Stopped") {}
 
 const services = Layer.mergeAll(
+  // Some tests make the node log errors.
+  Logger.layer([]),
   Blockchain.layerTest({
     heightOf: (hash) => (toHex(hash) === toHex(first.hash) ? first.block.header.height : undefined),
     block: (at) =>

@@ -28,8 +28,7 @@ export const runNode = (flags: NodeFlagValues) =>
   Effect.gen(function* () {
     const { logging, node, warnings } = yield* readConfig(flags)
     yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning)).pipe(
-      Effect.andThen(untilStopped),
-      Effect.provide(operated(node)),
+      Effect.andThen(Effect.provide(untilStopped, operated(node))),
       Effect.mapError((error) => startFailure(node, error)),
       Effect.provide(Logging.layer(logging))
     )
