@@ -78,7 +78,7 @@ export class PeerHandler extends Context.Service<
 
       const malformed = (from: Connection) =>
         from.direction === "outbound"
-          ? Effect.void // A `timed` we dialled can honestly tear a line, see docs/protocol.md.
+          ? Effect.void // A `timed` we dialled can honestly tear a line, see docs/protocol.md, W-6.
           : Effect.flatMap(guard.report(from.peer, "malformedLine"), (verdict) =>
               verdict === "banned" ? registry.disconnect(from.peer, "banned") : Effect.void
             )

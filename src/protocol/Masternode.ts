@@ -1,5 +1,5 @@
 /**
- * What a masternode says about itself. None of it is proof: collateral is only claimed, see docs/protocol.md.
+ * What a masternode says about itself. None of it is proof: collateral is only claimed, see docs/protocol.md, M-9.
  */
 import * as Schema from "effect/Schema"
 import { PublicKey } from "./Ed25519.ts"

@@ -2,7 +2,7 @@
  * The masternodes this node knows of, and how it knows.
  *
  * A masternode is known by its IP. `announced` ones said so themselves on their own connection; `hinted` ones were named
- * by others and prove nothing. Collateral is claimed, never proven, see docs/protocol.md.
+ * by others and prove nothing. Collateral is claimed, never proven, see docs/protocol.md, M-9.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
