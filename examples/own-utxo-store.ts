@@ -2,7 +2,7 @@
  * A node with a UTXO store of its own: the usual view of the coins, and beside it the sum each address holds.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Console, Effect, Layer } from "effect"
+import { Console, Effect, Layer, Stream } from "effect"
 import * as TimeNode from "../src/layers/TimeNode.ts"
 import * as ViewUtxoStore from "../src/layers/ViewUtxoStore.ts"
 import { formatTime } from "../src/protocol/Satoshi.ts"
@@ -14,23 +14,24 @@ const add = (address: string, amount: bigint) => balances.set(address, (balances
 
 const utxoStore = Layer.effect(
   UtxoStore,
-  Effect.map(UtxoStore, (view) => ({
-    ...view,
-    applied: (delta) =>
-      Effect.andThen(
-        view.applied(delta),
-        Effect.sync(() => {
-          for (const block of delta.connected) {
-            for (const { address, value } of block.created) add(address, value)
-            for (const { address, value } of block.spent) add(address, -value)
-          }
-        })
-      )
-  }))
+  Effect.gen(function* () {
+    const view = yield* UtxoStore
+    // What is stored already is read once; every change after that is told.
+    yield* Stream.runForEach(view.stream, ({ address, value }) => Effect.sync(() => add(address, value)))
+    return UtxoStore.of({
+      ...view,
+      applied: (delta) => {
+        const created = delta.connected.flatMap((block) => block.created)
+        const spent = delta.connected.flatMap((block) => block.spent)
+        for (const { address, value } of created) add(address, value)
+        for (const { address, value } of spent) add(address, -value)
+        return view.applied(delta)
+      }
+    })
+  })
 ).pipe(Layer.provide(ViewUtxoStore.layer))
 
-Effect.sleep("1 second").pipe(
-  Effect.andThen(() => Console.log([...balances].map(([address, sum]) => `${address} ${formatTime(sum)}`).join("\n"))),
+Effect.suspend(() => Console.log([...balances].map(([owner, sum]) => `${owner} ${formatTime(sum)}`).join("\n"))).pipe(
   Effect.provide(TimeNode.layerWith({ utxoStore }).pipe(Layer.provide(NodeConfig.layerTest()))),
   NodeRuntime.runMain
 )

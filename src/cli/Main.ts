@@ -8,17 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import { run } from "./Cli.ts"
+import * as StopDeadline from "./StopDeadline.ts"
 
-const STOP_DEADLINE = 4_500
-
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => {
-    setTimeout(() => {
-      process.stderr.write(`timenode: not stopped within ${STOP_DEADLINE / 1000} seconds of ${signal}; giving up\n`)
-      process.exit(1)
-    }, STOP_DEADLINE).unref()
-  })
-}
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => StopDeadline.arm(signal))
 // Whoever read our output has gone; a node goes on without.
 for (const output of [process.stdout, process.stderr]) output.on("error", () => {})
 

@@ -14,6 +14,7 @@ import { type Seed, SigningKey } from "../protocol/Ed25519.ts"
 import { toHex } from "../protocol/Hash.ts"
 import { NodeConfig } from "../services/NodeConfig.ts"
 import { NodeIdentity } from "../services/NodeIdentity.ts"
+import { makeDirectory } from "./DataDirectory.ts"
 
 /** What `Version` and the command line call this program. */
 export const VERSION = "0.1.0"
@@ -47,9 +48,11 @@ const masternodeKey = Effect.fnUntraced(function* (dataDir: string | null) {
   const failed = (cause: { readonly message: string }) => new IdentityError({ file, detail: cause.message })
 
   if (!(yield* fs.exists(file).pipe(Effect.mapError(failed)))) {
-    yield* fs.makeDirectory(dataDir, { recursive: true }).pipe(Effect.mapError(failed))
+    yield* Effect.try({ try: () => makeDirectory(dataDir), catch: (cause) => failed(cause as Error) })
+    // Written whole before it gets its name: a key file that was cut short would never be a key again.
     const seed = toHex(randomBytes(32))
-    yield* fs.writeFileString(file, `${seed}\n`, { mode: 0o600, flag: "wx" }).pipe(Effect.mapError(failed))
+    yield* fs.writeFileString(`${file}.new`, `${seed}\n`, { mode: 0o600 }).pipe(Effect.mapError(failed))
+    yield* fs.rename(`${file}.new`, file).pipe(Effect.mapError(failed))
   }
   const text = (yield* fs.readFileString(file).pipe(Effect.mapError(failed))).trim()
   if (!/^[0-9a-f]{64}$/.test(text)) {

@@ -69,7 +69,6 @@ const WEIGHTS: Readonly<Record<Offence, number>> = {
   badVersion: 1,
   // A confused peer is a nuisance, not an attack: fifty within minutes make a ban.
   unaskedResponse: 0.2,
-  invalidTransaction: 1,
   invalidHeartbeat: 1,
   invalidBlock: 5
 }

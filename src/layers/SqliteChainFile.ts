@@ -5,7 +5,7 @@
  * is left byte for byte as it was. It is then held by SQLite's exclusive lock until it is closed; the system releases
  * that lock when a process dies, so that none can be left behind.
  */
-import { existsSync, mkdirSync } from "node:fs"
+import { existsSync } from "node:fs"
 import { dirname } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import * as Effect from "effect/Effect"
@@ -15,6 +15,7 @@ import { genesis } from "../protocol/Genesis.ts"
 import { STORE_PAGE_CACHE } from "../protocol/Limits.ts"
 import type { Network } from "../protocol/Network.ts"
 import { StoreError } from "../services/ChainStore.ts"
+import { makeDirectory } from "./DataDirectory.ts"
 
 export interface ChainFileOptions {
   /** The path of the file; its folder is made if it is missing. */
@@ -52,7 +53,7 @@ const SCHEMA = `
 `
 
 const open = ({ file, network }: ChainFileOptions): DatabaseSync => {
-  mkdirSync(dirname(file), { recursive: true })
+  makeDirectory(dirname(file))
   if (existsSync(file)) {
     const reader = new DatabaseSync(file, { readOnly: true })
     try {

@@ -14,6 +14,7 @@ import * as Limits from "../protocol/Limits.ts"
 import type { Network } from "../protocol/Network.ts"
 import * as Wire from "../protocol/wire/Wire.ts"
 import { ChainStore, type ChainTip, type ConnectedBlock, StoreError } from "../services/ChainStore.ts"
+import { UtxoStore } from "../services/UtxoStore.ts"
 import { ChainIndex } from "./ChainIndex.ts"
 
 export interface StoredChain {
@@ -24,10 +25,13 @@ export interface StoredChain {
 /** Reads the chain of the network; a store without a block gets its genesis first. */
 export const loadChain = Effect.fn("StoredChain.load")(function* (
   network: Network
-): Effect.fn.Return<StoredChain, StoreError, ChainStore> {
+): Effect.fn.Return<StoredChain, StoreError, ChainStore | UtxoStore> {
   const store = yield* ChainStore
   if ((yield* store.tip) === null) {
-    yield* store.commit({ disconnect: 0, connect: [genesisBlock(network)], durability: "durable" })
+    const first = genesisBlock(network)
+    yield* store.commit({ disconnect: 0, connect: [first], durability: "durable" })
+    const coins = yield* UtxoStore
+    yield* coins.applied({ disconnected: [], connected: [first.delta] })
   }
   const tip = yield* store.tip
   if (tip === null) return yield* storeError("Failed", "the store did not keep the genesis block")

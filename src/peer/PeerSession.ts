@@ -134,7 +134,9 @@ const open = Effect.fnUntraced(function* (connection: PeerConnection) {
 
 /** Starts a question at once, so that the wire order is the program's, and goes on without its answer. */
 const now = <A, E, R>(question: Effect.Effect<A, E, R>): Effect.Effect<void, never, R | Scope.Scope> =>
-  Effect.asVoid(Effect.forkScoped(Effect.ignore(question), { startImmediately: true }))
+  Effect.asVoid(
+    Effect.forkScoped(Effect.ignore(Effect.timeout(question, Policies.pollInterval)), { startImmediately: true })
+  )
 
 const announce = Effect.fnUntraced(function* (connection: PeerConnection) {
   const own = yield* Effect.flatMap(MasternodeRegistry, (masternodes) => masternodes.own)

@@ -1,7 +1,7 @@
 /**
  * Which message asks, and which answers it: one row an exchange.
  *
- * Types, the matcher of answers to requests, line limits, timeouts, retries, handlers, metrics labels and documentation
+ * Types, the matcher of answers to requests, line limits, timeouts, retries, handlers and documentation
  * all derive from this table. A peer answers the requests of one connection in the order it read them, and answers
  * carry no id: they are told apart by variant and by the correlating value, first asked first answered.
  */
@@ -24,8 +24,6 @@ export interface ExchangeRow {
   readonly answerLimit: number
   /** The answer may be given from the transport's callback, without a turn of the handler. */
   readonly inline: boolean
-  /** What answering costs, in units of a ping. */
-  readonly cost: number
 }
 
 export const Exchange = {
@@ -38,32 +36,29 @@ export const Exchange = {
   Ping: row({ response: "Pong", answeredBy: "everyone", inline: true }),
   GetBlockHeight: row({ response: "BlockHeightResponse", inline: true }),
   GetBlockHash: row({ response: "BlockHashResponse", inline: true }),
-  GetUTXOStateHash: row({ response: "UTXOStateHashResponse", timeout: "normal", inline: true, cost: 2 }),
+  GetUTXOStateHash: row({ response: "UTXOStateHashResponse", timeout: "normal", inline: true }),
   ConsensusQuery: row({ response: "ConsensusQueryResponse" }),
   GetGenesisHash: row({ response: "GenesisHashResponse", answeredBy: "timenode" }),
   BlockRequest: row({
     response: "BlockResponse",
     answeredBy: "timenode",
     timeout: "normal",
-    answerLimit: Limits.LINE_BLOCKS,
-    cost: 10
+    answerLimit: Limits.LINE_BLOCKS
   }),
-  GetBlocks: row({ response: "BlocksResponse", timeout: "bulk", answerLimit: Limits.LINE_BLOCKS, cost: 100 }),
-  GetBlockRange: row({ response: "BlockRangeResponse", timeout: "bulk", answerLimit: Limits.LINE_BLOCKS, cost: 100 }),
-  GetUTXOSet: row({ response: "UTXOSetResponse", timeout: "bulk", answerLimit: Limits.LINE_UTXO_SET, cost: 1_000 }),
+  GetBlocks: row({ response: "BlocksResponse", timeout: "bulk", answerLimit: Limits.LINE_BLOCKS }),
+  GetBlockRange: row({ response: "BlockRangeResponse", timeout: "bulk", answerLimit: Limits.LINE_BLOCKS }),
+  GetUTXOSet: row({ response: "UTXOSetResponse", timeout: "bulk", answerLimit: Limits.LINE_UTXO_SET }),
   UTXOStateQuery: row({
     response: "UTXOStateResponse",
     timeout: "normal",
-    answerLimit: Limits.LINE_UNASKED,
-    cost: 10
+    answerLimit: Limits.LINE_UTXO_STATES
   }),
-  GetMasternodes: row({ response: "MasternodesResponse", timeout: "normal", cost: 10 }),
-  GetPeers: row({ response: "PeersResponse", timeout: "normal", cost: 10 }),
+  GetMasternodes: row({ response: "MasternodesResponse", timeout: "normal" }),
+  GetPeers: row({ response: "PeersResponse", timeout: "normal" }),
   GetPendingTransactions: row({
     response: "PendingTransactionsResponse",
     timeout: "normal",
-    answerLimit: Limits.LINE_BLOCKS,
-    cost: 50
+    answerLimit: Limits.LINE_BLOCKS
   })
 } as const
 
@@ -133,7 +128,6 @@ function row<const Tag extends MessageTag>(
     idempotent: true,
     answerLimit: Limits.LINE_ANSWER,
     inline: false,
-    cost: 1,
     ...fields
   }
 }

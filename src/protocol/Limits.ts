@@ -11,12 +11,16 @@ const MiB = 1024 * KiB
 
 /** A line before the handshake: a Handshake takes 80 bytes; `timed` reads 300 MB from a stranger. */
 export const LINE_BEFORE_HANDSHAKE = 4 * KiB
-/** A line nobody asked for: the largest legal block announcement fits. */
-export const LINE_UNASKED = 4 * MiB
+/** A line nobody asked for that carries a block: the largest that a node of the network makes fits. */
+export const LINE_UNASKED_BLOCK = 4 * MiB
+/** Any other line nobody asked for: the largest transaction that is passed on fits, and reading it takes few ms. */
+export const LINE_UNASKED = 512 * KiB
 /** An answer with blocks: 101 blocks as `timed` makes them are 13 MB at most in practice. */
 export const LINE_BLOCKS = 16 * MiB
 /** A UTXO set, which only an operator asks for, one at a time. */
 export const LINE_UTXO_SET = 64 * MiB
+/** States of outputs: as many as fit a query of {@link LINE_UNASKED}. */
+export const LINE_UTXO_STATES = 4 * MiB
 /** Any other answer. */
 export const LINE_ANSWER = 1 * MiB
 /** Unfinished lines and unhandled messages of all peers together; above it the peer that holds most is closed. */

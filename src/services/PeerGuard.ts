@@ -16,7 +16,6 @@ export type Offence =
   | "invalidBlock"
   | "unaskedResponse"
   | "invalidHeartbeat"
-  | "invalidTransaction"
 
 export interface Ban {
   readonly peer: PeerId

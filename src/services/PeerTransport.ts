@@ -6,7 +6,8 @@
  */
 import * as Context from "effect/Context"
 import * as Schema from "effect/Schema"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Message } from "../protocol/Message.ts"
 import type { PeerAddress } from "../protocol/PeerId.ts"
@@ -71,4 +72,17 @@ export class PeerNetwork extends Context.Service<
     /** The next peer that dialled us. */
     readonly accept: Effect.Effect<PeerTransport>
   }
->()("timenode/services/PeerNetwork") {}
+>()("timenode/services/PeerNetwork") {
+  /** Reaches nobody and is reached by nobody, except as overridden. */
+  static readonly layerTest = (overrides: Partial<PeerNetwork["Service"]> = {}): Layer.Layer<PeerNetwork> =>
+    Layer.succeed(
+      PeerNetwork,
+      PeerNetwork.of({
+        listening: null,
+        dial: ({ peer, port }) =>
+          Effect.fail(new DialError({ peer, port, reason: "unreachable", detail: "there is no network" })),
+        accept: Effect.never,
+        ...overrides
+      })
+    )
+}

@@ -15,6 +15,7 @@ import { NodeIdentity } from "../services/NodeIdentity.ts"
 import { PeerConnections } from "../services/PeerConnections.ts"
 import { PeerGuard } from "../services/PeerGuard.ts"
 import { PeerRegistry } from "../services/PeerRegistry.ts"
+import { PeerNetwork } from "../services/PeerTransport.ts"
 import { Sync } from "../services/Sync.ts"
 import { UtxoStore } from "../services/UtxoStore.ts"
 
@@ -29,6 +30,7 @@ export const layer = Layer.mergeAll(
   NodeIdentity.layerTest(),
   PeerConnections.layerTest(),
   PeerGuard.layerTest(),
+  PeerNetwork.layerTest(),
   PeerRegistry.layerTest(),
   Sync.layerTest(),
   UtxoStore.layerTest()

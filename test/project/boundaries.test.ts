@@ -16,6 +16,7 @@ interface Folder {
 
 const effect = [
   "effect/Effect",
+  "effect/net/IpNetwork",
   "effect/net/NetAddress",
   "effect/encoding/Toml",
   "effect/schema/SchemaJITCompiler/enable"

@@ -19,6 +19,7 @@ import { NodeLifecycle } from "../../services/NodeLifecycle.ts"
 import { type ListenError, PeerNetwork } from "../../services/PeerTransport.ts"
 import { type CommandFailure, failure } from "../CommandFailure.ts"
 import type { NodeFlagValues } from "../config/Flags.ts"
+import * as StopDeadline from "../StopDeadline.ts"
 import { readConfig } from "../config/ReadConfig.ts"
 import * as Logging from "./Logging.ts"
 import { storeFailure } from "./StoppedChain.ts"
@@ -61,6 +62,7 @@ const untilStopped = Effect.gen(function* () {
   })
   yield* Console.log(`ready network=${chain.network.name} height=${chain.tip().height} p2p=${p2p} rpc=${rpc}`)
   yield* (yield* NodeLifecycle).stopRequested
+  yield* Effect.sync(() => StopDeadline.arm("the request to stop"))
 })
 
 type StartError = StoreError | IdentityError | ListenError | NodeRpcListener.RpcListenError

@@ -176,7 +176,9 @@ export class LiveConnection implements Connection, TransportSink {
     if (!this.isEstablished && this.direction === "inbound") return Limits.LINE_BEFORE_HANDSHAKE
     const tag = tagOfPrefix(prefix)
     const request = tag === undefined ? undefined : requestAnsweredBy(tag)
-    if (tag === undefined || request === undefined || !this.matcher.expects(tag)) return Limits.LINE_UNASKED
+    if (tag === undefined || request === undefined || !this.matcher.expects(tag)) {
+      return tag === "BlockAnnouncement" || tag === "BlockProposal" ? Limits.LINE_UNASKED_BLOCK : Limits.LINE_UNASKED
+    }
     return Exchange[request].answerLimit
   }
 

@@ -402,7 +402,7 @@ describe("budgets", () => {
   test(
     "for unfinished lines close the one that holds most",
     Effect.gen(function* () {
-      const most = Buffer.alloc(Limits.LINE_UNASKED - 10, " ")
+      const most = Buffer.from(`{"BlockAnnouncement":`.padEnd(Limits.LINE_UNASKED_BLOCK - 10))
       const some = most.subarray(0, most.length - 1_000)
       const worst = yield* inbound(1)
       yield* worst.remote.sendBytes(most)
