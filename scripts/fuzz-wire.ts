@@ -1,5 +1,5 @@
 /**
- * Compares our decoder with the Rust node's parser on lines nobody would send.
+ * Compares `timenode wire` with the Rust node's parser on lines nobody would send.
  *
  *   node scripts/fuzz-wire.ts --lines 1000000 --seed 1
  *
@@ -10,7 +10,7 @@ import { makeLineFuzzer } from "../test/protocol/wire/LineFuzzer.ts"
 import { allLines } from "../test/protocol/wire/Vectors.ts"
 import { compareWithOracle, oraclePath } from "../test/protocol/wire/WireOracle.ts"
 
-const BATCH = 10_000
+const BATCH = 50_000
 const SHOWN = 10
 
 const { values } = parseArgs({ options: { lines: { type: "string" }, seed: { type: "string" } } })

@@ -1,12 +1,12 @@
 /**
- * The Rust node's verdict on lines, from its own parser, for comparison with ours.
+ * The Rust node's verdict on lines, from its own parser, beside that of `timenode wire`.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import { canonicalLine } from "../../../src/protocol/wire/Canonical.ts"
 
-const shared = process.env["TIMENODE_SHARED"] ?? join(import.meta.dirname, "../../../../shared")
+const root = join(import.meta.dirname, "../../..")
+const shared = process.env["TIMENODE_SHARED"] ?? join(root, "../shared")
 
 /** The oracle's program, or `undefined` on a machine without it. */
 export const oraclePath: string | undefined = [join(shared, "peer/wire-oracle")].find((path) => existsSync(path))
@@ -18,26 +18,25 @@ export interface Difference {
   readonly timenode: string
 }
 
-/** What both make of a batch: the differences, and how many lines were accepted. */
+/** What the oracle and `timenode wire` make of a batch: the differences, and how many lines were accepted. */
 export const compareWithOracle = (
   oracle: string,
   lines: ReadonlyArray<Buffer>
 ): { readonly differences: ReadonlyArray<Difference>; readonly accepted: number } => {
   const input = Buffer.concat(lines.flatMap((line) => [line, Buffer.from("\n")]))
-  const { stdout, status } = spawnSync(oracle, { input, maxBuffer: 1 << 30 })
-  const answers = stdout.toString().split("\n").slice(0, -1)
-  if (status !== 0 || answers.length !== lines.length)
-    throw new Error(`the oracle gave ${answers.length} answers, exit ${status}`)
-  const differences: Array<Difference> = []
-  let accepted = 0
-  let start = 0
-  lines.forEach((line, index) => {
-    const ours = canonicalLine(input, start, start + line.length)
-    start += line.length + 1
-    const theirs = answers[index]!
-    if (!theirs.startsWith("error: ")) accepted++
-    const isSame = theirs.startsWith("error: ") ? ours.startsWith("error: ") : ours === theirs
-    if (!isSame) differences.push({ line, oracle: theirs, timenode: ours })
+  const theirs = answersOf(oracle, [], input, lines.length)
+  const ours = answersOf(process.execPath, [join(root, "src/bin.ts"), "wire"], input, lines.length)
+  const isError = (answer: string): boolean => answer.startsWith("error: ")
+  const differences = lines.flatMap((line, index): ReadonlyArray<Difference> => {
+    const [oracle, timenode] = [theirs[index]!, ours[index]!]
+    return oracle === timenode || (isError(oracle) && isError(timenode)) ? [] : [{ line, oracle, timenode }]
   })
-  return { differences, accepted }
+  return { differences, accepted: theirs.filter((answer) => !isError(answer)).length }
+}
+
+const answersOf = (program: string, args: ReadonlyArray<string>, input: Buffer, count: number): Array<string> => {
+  const { error, stderr, stdout } = spawnSync(program, args, { input, maxBuffer: 1 << 30 })
+  const answers = stdout.toString().split("\n").slice(0, -1)
+  if (error === undefined && answers.length === count) return answers
+  throw new Error(`${program} gave ${answers.length} answers to ${count} lines: ${error?.message ?? stderr.toString()}`)
 }
