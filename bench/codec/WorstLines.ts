@@ -1,8 +1,7 @@
 /**
  * For every variant, lines of its greatest allowed length that should take long to decode.
  */
-import { Exchange, requestAnsweredBy } from "../../src/protocol/Exchange.ts"
-import * as Limits from "../../src/protocol/Limits.ts"
+import { Exchange, requestAnsweredBy, unaskedLimit } from "../../src/protocol/Exchange.ts"
 import { Message, type MessageTag } from "../../src/protocol/Message.ts"
 import { type Case, type Field, type Shape, shapeOf } from "../../src/protocol/wire/Shape.ts"
 
@@ -14,7 +13,7 @@ export interface WorstLine {
 
 export const worstLines = (tag: MessageTag): ReadonlyArray<WorstLine> => {
   const request = requestAnsweredBy(tag)
-  const limit = Math.max(Limits.LINE_UNASKED, request === undefined ? 0 : Exchange[request].answerLimit)
+  const limit = Math.max(unaskedLimit(tag), request === undefined ? 0 : Exchange[request].answerLimit)
   const item = messageCase(tag)
   if (item.form === "unit") return [{ what: "blanks", line: toLine(`"${tag}"${" ".repeat(limit - tag.length - 2)}`) }]
   const canonical = `{"${tag}":${inflated(item, limit - 2 * tag.length - 500)}}`

@@ -48,11 +48,7 @@ export const Exchange = {
   GetBlocks: row({ response: "BlocksResponse", timeout: "bulk", answerLimit: Limits.LINE_BLOCKS }),
   GetBlockRange: row({ response: "BlockRangeResponse", timeout: "bulk", answerLimit: Limits.LINE_BLOCKS }),
   GetUTXOSet: row({ response: "UTXOSetResponse", timeout: "bulk", answerLimit: Limits.LINE_UTXO_SET }),
-  UTXOStateQuery: row({
-    response: "UTXOStateResponse",
-    timeout: "normal",
-    answerLimit: Limits.LINE_UTXO_STATES
-  }),
+  UTXOStateQuery: row({ response: "UTXOStateResponse", timeout: "normal" }),
   GetMasternodes: row({ response: "MasternodesResponse", timeout: "normal" }),
   GetPeers: row({ response: "PeersResponse", timeout: "normal" }),
   GetPendingTransactions: row({
@@ -80,6 +76,19 @@ export const isRequest = (message: Message): message is Request => Object.hasOwn
 
 /** The request that a response variant answers; `undefined` for every other variant. */
 export const requestAnsweredBy = (tag: MessageTag): RequestTag | undefined => answers.get(tag)
+
+/** Longest line of a variant that answers nothing we asked, in bytes. */
+export const unaskedLimit = (tag: MessageTag | undefined): number => {
+  switch (tag) {
+    case "BlockAnnouncement":
+    case "BlockProposal":
+      return Limits.LINE_UNASKED_BLOCK
+    case "TransactionBroadcast":
+      return Limits.LINE_UNASKED_TRANSACTION
+    default:
+      return Limits.LINE_UNASKED
+  }
+}
 
 /**
  * The value by which an answer is matched to its request, besides the variant: a nonce or a height. Exchanges without

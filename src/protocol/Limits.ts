@@ -13,14 +13,14 @@ const MiB = 1024 * KiB
 export const LINE_BEFORE_HANDSHAKE = 4 * KiB
 /** A line nobody asked for that carries a block: the largest that a node of the network makes fits. */
 export const LINE_UNASKED_BLOCK = 4 * MiB
-/** Any other line nobody asked for: the largest transaction that is passed on fits, and reading it takes few ms. */
-export const LINE_UNASKED = 512 * KiB
+/** One that carries a transaction: the largest that is passed on fits. */
+export const LINE_UNASKED_TRANSACTION = 512 * KiB
+/** Any other line nobody asked for. The worst of them is read in a few ms. */
+export const LINE_UNASKED = 128 * KiB
 /** An answer with blocks: 101 blocks as `timed` makes them are 13 MB at most in practice. */
 export const LINE_BLOCKS = 16 * MiB
 /** A UTXO set, which only an operator asks for, one at a time. */
 export const LINE_UTXO_SET = 64 * MiB
-/** States of outputs: as many as fit a query of {@link LINE_UNASKED}. */
-export const LINE_UTXO_STATES = 4 * MiB
 /** Any other answer. */
 export const LINE_ANSWER = 1 * MiB
 /** Unfinished lines and unhandled messages of all peers together; above it the peer that holds most is closed. */
@@ -44,7 +44,7 @@ export const MASTERNODES_ANSWER = 1 * MiB
 /** Addresses in a PeersResponse. */
 export const PEERS_PER_ANSWER = 1_000
 /** Outpoints of a UTXOStateQuery that are looked up; the rest is left out of the answer. */
-export const OUTPOINTS_PER_QUERY = 10_000
+export const OUTPOINTS_PER_QUERY = 2_500
 
 // --- queues ---
 

@@ -24,13 +24,14 @@ describe("Limits", () => {
 
   it("let every transaction that may be passed on pass", () => {
     // A byte is at most three digits and a comma on the wire.
-    assert.isAtMost(Limits.TRANSACTION_BYTES * 4, Limits.LINE_UNASKED)
+    assert.isAtMost(Limits.TRANSACTION_BYTES * 4, Limits.LINE_UNASKED_TRANSACTION)
     assert.isAtMost(Limits.TRANSACTION_BYTES * 4, Limits.MEMPOOL_BYTES)
   })
 
   it("leave room for at least one of everything", () => {
     assert.isBelow(Limits.LINE_BEFORE_HANDSHAKE, Limits.LINE_UNASKED)
-    assert.isAtMost(Limits.LINE_UNASKED, Limits.LINE_UNASKED_BLOCK)
+    assert.isAtMost(Limits.LINE_UNASKED, Limits.LINE_UNASKED_TRANSACTION)
+    assert.isAtMost(Limits.LINE_UNASKED_TRANSACTION, Limits.LINE_UNASKED_BLOCK)
     assert.isAtMost(Limits.LINE_UNASKED_BLOCK, Limits.INBOUND_QUEUE_BYTES)
     assert.isAtMost(Limits.LINE_UTXO_SET, Limits.UNFINISHED_LINES_TOTAL)
     assert.isAtMost(Limits.OUTBOUND_PER_PEER + Limits.UTXO_SET_ANSWER, Limits.OUTBOUND_TOTAL)

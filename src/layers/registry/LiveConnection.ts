@@ -7,7 +7,7 @@
  */
 import * as Deferred from "effect/Deferred"
 import * as Exit from "effect/Exit"
-import { Exchange, isRequest, type Request, requestAnsweredBy } from "../../protocol/Exchange.ts"
+import { Exchange, isRequest, type Request, requestAnsweredBy, unaskedLimit } from "../../protocol/Exchange.ts"
 import * as Limits from "../../protocol/Limits.ts"
 import type { Message, MessageOf, MessageTag } from "../../protocol/Message.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
@@ -176,9 +176,7 @@ export class LiveConnection implements Connection, TransportSink {
     if (!this.isEstablished && this.direction === "inbound") return Limits.LINE_BEFORE_HANDSHAKE
     const tag = tagOfPrefix(prefix)
     const request = tag === undefined ? undefined : requestAnsweredBy(tag)
-    if (tag === undefined || request === undefined || !this.matcher.expects(tag)) {
-      return tag === "BlockAnnouncement" || tag === "BlockProposal" ? Limits.LINE_UNASKED_BLOCK : Limits.LINE_UNASKED
-    }
+    if (tag === undefined || request === undefined || !this.matcher.expects(tag)) return unaskedLimit(tag)
     return Exchange[request].answerLimit
   }
 
