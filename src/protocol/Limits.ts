@@ -64,6 +64,8 @@ export const PEERS_PER_SLICE = 500
 export const ACCEPT_QUEUE = 1_024
 /** Requests of ours that may wait for one peer's answers. */
 export const PENDING_REQUESTS_PER_PEER = 256
+/** Peers that one poll waits for at a time: all that we dialled, and their answers fit what may be unfinished. */
+export const PEERS_POLLED_AT_ONCE = 64
 /** Answers that may be given straight from the transport's callback in one tick of one connection. */
 export const INLINE_ANSWERS_PER_TICK = 64
 /** Events kept for a slow subscriber of PeerRegistry.events; older ones are dropped and reported as lag. */
