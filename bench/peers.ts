@@ -1,13 +1,14 @@
 /**
- * This node and the real `timed` side by side, on the same chain, under the same load, in one run:
+ * This node, the real `timed` and a bare server side by side, on the same chain, under the same load, in one run:
  * `npm run bench -- peers [--secs 3] [--rounds 3]`. Needs ../shared (or $TIMENODE_SHARED).
  *
- * Each row is asked of both nodes in turn, round after round; what is printed is the median of the rounds. Compare the
- * two columns of a row with each other, never with another day's.
+ * Each row is asked of all three in turn, round after round; what is printed is the median of the rounds. Compare the
+ * columns of a row with each other, never with another day's. The bare server gives recorded answers: it shows what the
+ * system and Node cost before a node does anything.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process"
-import { createReadStream, mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:net"
+import { createReadStream, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -96,6 +97,49 @@ const importChain = (dir: string): Promise<void> =>
     child.once("exit", (code) => (code === 0 ? done() : failed(new Error(`chain import ended with ${code}`))))
   })
 
+/** What this node answers to each kind of request, recorded for the bare server. */
+const recordAnswers = async (address: string): Promise<string> => {
+  const [host, port] = address.split(":") as [string, string]
+  const folder = scratch()
+  const requests = [
+    `{"Handshake":{"magic":[84,73,77,69],"protocol_version":1,"network":"Testnet"}}`,
+    `{"Ping":{"nonce":1,"timestamp":1766108000}}`,
+    `"GetBlockHeight"`,
+    `{"GetBlockHash":100}`,
+    `{"GetBlocks":[100,199]}`,
+    `"GetUTXOSet"`,
+    `"GetUTXOStateHash"`
+  ]
+  const wanted = ["Ack", "Pong", "BlockHeightResponse", "BlockHashResponse", "BlocksResponse"]
+  wanted.push("UTXOSetResponse", "UTXOStateHashResponse")
+  await new Promise<void>((done) => {
+    const found = new Set<string>()
+    let text = ""
+    const socket = connect({ host, port: Number(port), localAddress: host.replace(/\.\d+$/, ".77") })
+    socket.write(`${requests.join("\n")}\n`)
+    socket.setEncoding("latin1").on("data", (chunk: string) => {
+      const lines = (text + chunk).split("\n")
+      text = lines.pop()!
+      for (const line of lines) {
+        const index = wanted.indexOf(/"([A-Za-z]+)"/.exec(line)![1]!)
+        if (index < 0) continue
+        writeFileSync(join(folder, /"([A-Za-z]+)"/.exec(requests[index]!)![1]!), `${line}\n`, "latin1")
+        found.add(wanted[index]!)
+      }
+      if (found.size === wanted.length) done(void socket.destroy())
+    })
+  })
+  return folder
+}
+
+const startRaw = async (net: string, answers: string): Promise<Node> => {
+  const child = spawn(process.execPath, [join(import.meta.dirname, "peers/RawServer.ts"), `${net}.3`, answers], {
+    stdio: ["ignore", "pipe", "inherit"]
+  })
+  await new Promise((done) => child.stdout.once("data", done))
+  return { name: "bare", address: `${net}.3:24100`, pid: child.pid!, stop: () => child.kill("SIGTERM") }
+}
+
 let run = 0
 
 const measure = async (node: Node, load: (typeof loads)[number]): Promise<Measured> => {
@@ -125,24 +169,46 @@ const medians = (rounds: ReadonlyArray<Measured>): Measured => ({
 const number = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString("en") : value.toLocaleString("en", { maximumSignificantDigits: 3 })
 
+/** Resident memory of each of a thousand connections that say nothing, in KiB. */
+const idleMemory = (node: Node): number => {
+  const args = ["idle", "--conns", "1000", "--base", "127.230.0.1", "--addr", node.address, "--pid", `${node.pid}`]
+  const { stdout } = spawnSync(join(shared, "tools/peerload/peerload"), args, { encoding: "utf8" })
+  return JSON.parse(stdout).kib_per_conn
+}
+
+const row = (cells: ReadonlyArray<string>): void => console.log(`| ${cells.join(" | ")} |`)
+
 const net = await freeNet()
 const nodes = [startTimed(net), await startTimenode(net)]
+nodes.push(await startRaw(net, await recordAnswers(nodes[1]!.address)))
 try {
-  console.log(
-    "| asked | timed /s | timenode /s | ratio | timed CPU µs | timenode CPU µs | ratio | p99 ms, timed / timenode |"
+  const names = nodes.map(({ name }) => name)
+  row(
+    ["asked", ...names.map((name) => `${name} /s`), "timenode ÷ timed", "bare ÷ timed"].concat(
+      names.map((name) => `${name} CPU µs`),
+      ["timenode ÷ bare", "p99 ms, timed / timenode"]
+    )
   )
-  console.log("| - | -: | -: | -: | -: | -: | -: | -: |")
+  row(["-", ...Array<string>(10).fill("-:")])
   for (const load of loads) {
-    const rounds: ReadonlyArray<Array<Measured>> = [[], []]
+    const rounds: ReadonlyArray<Array<Measured>> = nodes.map(() => [])
     for (let round = 0; round < Number(flags.rounds); round++) {
       for (const [index, node] of nodes.entries()) rounds[index]!.push(await measure(node, load))
     }
-    const [theirs, ours] = rounds.map(medians) as [Measured, Measured]
-    const cells = [load.name, number(theirs.perSecond), number(ours.perSecond)]
-    cells.push((ours.perSecond / theirs.perSecond).toFixed(2), number(theirs.cpu), number(ours.cpu))
-    cells.push((ours.cpu / theirs.cpu).toFixed(2), `${number(theirs.p99)} / ${number(ours.p99)}`)
-    console.log(`| ${cells.join(" | ")} |`)
+    const measured = rounds.map(medians)
+    const [theirs, ours, bare] = measured as [Measured, Measured, Measured]
+    row([
+      load.name,
+      ...measured.map(({ perSecond }) => number(perSecond)),
+      (ours.perSecond / theirs.perSecond).toFixed(2),
+      (bare.perSecond / theirs.perSecond).toFixed(2),
+      ...measured.map(({ cpu }) => number(cpu)),
+      (ours.cpu / bare.cpu).toFixed(2),
+      `${number(theirs.p99)} / ${number(ours.p99)}`
+    ])
   }
+  const [theirs, ours] = nodes.map(idleMemory) as [number, number]
+  console.log(`\nAn idle connection: timed ${number(theirs)} KiB, timenode ${number(ours)} KiB`)
 } finally {
   for (const node of nodes) node.stop()
   await sleep(1_000)
