@@ -98,7 +98,7 @@ export class AnswerMatcher {
     if (this.waiting === 0) return
     const expired = this.asked.slice(this.first).filter((asked) => asked.settle !== undefined && asked.deadline <= now)
     this.settleAll(expired, "timedOut")
-    if (expired.length > 0) this.forgetOldest()
+    this.forgetOldest()
   }
 
   /** Ends all requests: the connection is closed. */
@@ -147,15 +147,15 @@ export class AnswerMatcher {
     return true
   }
 
-  /** Keeps the list bounded: of the oldest request that nobody waits for, only its place in the count stays. */
+  /** Keeps the list bounded: of the oldest requests that nobody waits for, only their places in the count stay. */
   private forgetOldest(): void {
-    const unheeded = this.asked.length - this.first - this.waiting
-    if (unheeded <= Limits.PENDING_REQUESTS_PER_PEER) return
-    const index = this.asked.findIndex((asked, index) => index >= this.first && asked.settle === undefined)
-    const [oldest] = this.asked.splice(index, 1)
-    if (oldest === undefined || oldest.correlation !== undefined) return
-    const tag = Exchange[oldest.request._tag].response
-    this.overdue.set(tag, (this.overdue.get(tag) ?? 0) + 1)
+    while (this.asked.length - this.first - this.waiting > Limits.PENDING_REQUESTS_PER_PEER) {
+      const index = this.asked.findIndex((asked, index) => index >= this.first && asked.settle === undefined)
+      const { correlation, request } = this.asked.splice(index, 1)[0]!
+      if (correlation !== undefined) continue
+      const tag = Exchange[request._tag].response
+      this.overdue.set(tag, (this.overdue.get(tag) ?? 0) + 1)
+    }
   }
 }
 

@@ -162,6 +162,24 @@ describe("AnswerMatcher", () => {
     assert.deepStrictEqual(next.outcomes, [heightIs(5)])
   })
 
+  it("is within its bound after every call, however many requests end at once", () => {
+    const matcher = new AnswerMatcher()
+    asking(matcher, getHeight, Infinity)
+    for (let round = 0; round < 100; round++) {
+      while (!matcher.isFull) asking(matcher, ping(BigInt(round)), round)
+      matcher.expire(round)
+      assert.isAtMost(kept(matcher), 1 + Limits.PENDING_REQUESTS_PER_PEER)
+    }
+    // Asked again from within the end, as a retry does, and given up at once.
+    while (!matcher.isFull) {
+      matcher.ask(ping(0n), 1_000, () => {
+        for (let count = 0; count < 3; count++) matcher.expect(getHeight)
+      })
+    }
+    matcher.expire(1_000)
+    assert.isAtMost(kept(matcher), 1 + Limits.PENDING_REQUESTS_PER_PEER)
+  })
+
   // A peer answers in order, whenever it likes; it may leave out pings. Answers carry the number of their request.
   const Step = Schema.Literals(["height", "peers", "ping", "answer", "answer", "leaveOut", "abandon", "expire", "send"])
   const Steps = Schema.Array(
@@ -221,3 +239,11 @@ describe("AnswerMatcher", () => {
     assert.strictEqual(matcher.pending, 0)
   })
 })
+
+// --- internal ---
+
+/** How many requests the matcher holds. */
+const kept = (matcher: AnswerMatcher): number => {
+  const { asked, first } = matcher as unknown as { readonly asked: ReadonlyArray<Asked>; readonly first: number }
+  return asked.length - first
+}
