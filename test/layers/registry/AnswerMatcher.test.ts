@@ -164,7 +164,7 @@ describe("AnswerMatcher", () => {
 
   it("is within its bound after every call, however many requests end at once", () => {
     const matcher = new AnswerMatcher()
-    asking(matcher, getHeight, Infinity)
+    const { asked } = asking(matcher, getHeight, Infinity)
     for (let round = 0; round < 100; round++) {
       while (!matcher.isFull) asking(matcher, ping(BigInt(round)), round)
       matcher.expire(round)
@@ -178,6 +178,46 @@ describe("AnswerMatcher", () => {
     }
     matcher.expire(1_000)
     assert.isAtMost(kept(matcher), 1 + Limits.PENDING_REQUESTS_PER_PEER)
+    assert.strictEqual(matcher.answer(heightIs(1)), "delivered")
+    assert.isUndefined(asked.settle)
+    assert.isAtMost(kept(matcher), Limits.PENDING_REQUESTS_PER_PEER)
+  })
+
+  it("delivers to the one that waits first, whatever is forgotten behind it", () => {
+    const matcher = new AnswerMatcher()
+    const first = asking(matcher, getHeight)
+    const forgotten = Limits.PENDING_REQUESTS_PER_PEER + 7
+    for (let count = 0; count < forgotten; count++) matcher.expect(getHeight)
+    const last = asking(matcher, getHeight)
+    assert.strictEqual(matcher.answer(heightIs(0)), "delivered")
+    for (let count = 1; count <= forgotten; count++) assert.strictEqual(matcher.answer(heightIs(count)), "late")
+    assert.strictEqual(matcher.answer(heightIs(forgotten + 1)), "delivered")
+    assert.deepStrictEqual([first.outcomes, last.outcomes], [[heightIs(0)], [heightIs(forgotten + 1)]])
+  })
+
+  it("remembers the forgotten behind an answered request, and gives up those before the answer to one of them", () => {
+    const matcher = new AnswerMatcher()
+    const expectMany = () => {
+      for (let count = 0; count <= Limits.PENDING_REQUESTS_PER_PEER; count++) matcher.expect(getHeight)
+    }
+    const before = asking(matcher, { _tag: "GetPeers" })
+    const nonce = asking(matcher, ping(1n))
+    expectMany()
+    const between = asking(matcher, { _tag: "GetPeers" })
+    expectMany()
+    const last = asking(matcher, getHeight)
+    assert.strictEqual(matcher.answer(pong(1n)), "delivered")
+    assert.deepStrictEqual([before.outcomes, nonce.outcomes], [["passedOver"], [pong(1n)]])
+    for (let count = 0; count <= Limits.PENDING_REQUESTS_PER_PEER; count++) {
+      assert.strictEqual(matcher.answer(heightIs(count)), "late")
+    }
+    assert.deepStrictEqual(between.outcomes, [])
+    assert.strictEqual(matcher.answer(heightIs(1)), "late")
+    assert.deepStrictEqual(between.outcomes, ["passedOver"])
+    for (let count = 0; count < Limits.PENDING_REQUESTS_PER_PEER; count++) matcher.answer(heightIs(count))
+    assert.deepStrictEqual(last.outcomes, [])
+    assert.strictEqual(matcher.answer(heightIs(2)), "delivered")
+    assert.deepStrictEqual(last.outcomes, [heightIs(2)])
   })
 
   // A peer answers in order, whenever it likes; it may leave out pings. Answers carry the number of their request.
