@@ -7,15 +7,9 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { Exchange, type Request, type ResponseOf } from "../protocol/Exchange.ts"
+import { answers, Exchange, type Request, type ResponseOf } from "../protocol/Exchange.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
-import {
-  type Connection,
-  type PeerInfo,
-  PeerRegistry,
-  RequestError,
-  type RequestPolicy
-} from "../services/PeerRegistry.ts"
+import { type PeerInfo, PeerRegistry, RequestError, type RequestPolicy } from "../services/PeerRegistry.ts"
 import * as Policies from "./Policies.ts"
 
 /** No peer answered: why, for each that was asked, in that order. A retry can help later, or when peers have come. */
@@ -56,12 +50,6 @@ export const requestAny = <R extends Request>(
     }
     return yield* new NoPeerAnswered({ request: request._tag, reasons })
   })
-
-/** True when that kind of peer, on that side of a link, answers this kind of request. */
-export const answers = ({ agent, direction }: Pick<Connection, "agent" | "direction">, request: Request): boolean => {
-  const { answeredBy } = Exchange[request._tag]
-  return answeredBy === "everyone" || agent === "timenode" || (answeredBy === "accepting" && direction === "outbound")
-}
 
 // --- internal ---
 

@@ -75,7 +75,19 @@ export const requestTags = Object.keys(Exchange) as ReadonlyArray<RequestTag>
 export const isRequest = (message: Message): message is Request => Object.hasOwn(Exchange, message._tag)
 
 /** The request that a response variant answers; `undefined` for every other variant. */
-export const requestAnsweredBy = (tag: MessageTag): RequestTag | undefined => answers.get(tag)
+export const requestAnsweredBy = (tag: MessageTag): RequestTag | undefined => requests.get(tag)
+
+/** What decides who answers what: the program a peer runs, and who dialled, as seen from us. */
+export interface Respondent {
+  readonly agent: "timed" | "timenode"
+  readonly direction: "inbound" | "outbound"
+}
+
+/** True when that kind of peer, on that side of a link, answers this kind of request. */
+export const answers = ({ agent, direction }: Respondent, { _tag }: Request): boolean => {
+  const { answeredBy } = Exchange[_tag]
+  return answeredBy === "everyone" || agent === "timenode" || (answeredBy === "accepting" && direction === "outbound")
+}
 
 /** Longest line of a variant that answers nothing we asked, in bytes. */
 export const unaskedLimit = (tag: MessageTag | undefined): number => {
@@ -141,4 +153,4 @@ function row<const Tag extends MessageTag>(
   }
 }
 
-const answers: ReadonlyMap<MessageTag, RequestTag> = new Map(requestTags.map((tag) => [Exchange[tag].response, tag]))
+const requests: ReadonlyMap<MessageTag, RequestTag> = new Map(requestTags.map((tag) => [Exchange[tag].response, tag]))

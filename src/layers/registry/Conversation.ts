@@ -7,7 +7,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import { Exchange, type Request, type ResponseOf } from "../../protocol/Exchange.ts"
+import { answers, Exchange, type Request, type ResponseOf } from "../../protocol/Exchange.ts"
 import type { Message } from "../../protocol/Message.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import * as Wire from "../../protocol/wire/Wire.ts"
@@ -55,7 +55,7 @@ export const ask = <R extends Request>(
   Effect.callback((resume) => {
     const fail = (reason: RequestError["reason"]) => resume(Effect.fail(new RequestError({ reason })))
     if (to.reason !== undefined) return fail(closedError(to))
-    if (!to.answers(request)) return fail(new NotAnswered({ peer: to.peer, request: request._tag }))
+    if (!answers(to, request)) return fail(new NotAnswered({ peer: to.peer, request: request._tag }))
     if (!to.hasRoom || to.matcher.isFull) return fail(queueFull(to))
     const asked = to.ask(request, Duration.toMillis(policy.timeout), (outcome) =>
       typeof outcome === "string"

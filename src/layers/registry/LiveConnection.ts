@@ -164,13 +164,6 @@ export class LiveConnection implements Connection, TransportSink {
     }
   }
 
-  /** True when the peer may be asked this: other kinds of peers never answer it. */
-  answers(request: Request): boolean {
-    const { answeredBy } = Exchange[request._tag]
-    if (answeredBy === "everyone" || this.agent === "timenode") return true
-    return answeredBy === "accepting" && this.direction === "outbound"
-  }
-
   lineLimit(prefix: Uint8Array): number {
     // An acceptor may send gossip before its Ack, so only strangers that dialled us are held to short lines.
     if (!this.isEstablished && this.direction === "inbound") return Limits.LINE_BEFORE_HANDSHAKE
