@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Limits from "../protocol/Limits.ts"
+import * as AcceptErrors from "./AcceptErrors.ts"
 
 /** The address cannot be listened on. A retry helps once whoever holds it has gone. */
 export class RpcListenError extends Schema.TaggedError<RpcListenError>()("RpcListenError", {
@@ -47,6 +48,7 @@ export const layer = (address: {
         ...address,
         gracefulShutdownTimeout: Limits.RPC_SHUTDOWN
       }).pipe(Effect.mapError(({ cause }) => listenError(address, cause)))
+      yield* AcceptErrors.survive(server, "JSON-RPC connections")
       // Closing a server waits for its connections, and a client may hold one open for as long as it likes.
       yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
       return http

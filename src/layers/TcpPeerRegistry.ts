@@ -17,6 +17,7 @@ import type { PeerConnections } from "../services/PeerConnections.ts"
 import type { PeerGuard } from "../services/PeerGuard.ts"
 import type { PeerRegistry } from "../services/PeerRegistry.ts"
 import { DialError, ListenError, PeerNetwork, type PeerTransport } from "../services/PeerTransport.ts"
+import * as AcceptErrors from "./AcceptErrors.ts"
 import * as Registry from "./registry/Registry.ts"
 import { TcpTransport } from "./registry/TcpTransport.ts"
 
@@ -29,7 +30,6 @@ export const layerNetwork: Layer.Layer<PeerNetwork, ListenError, NodeConfig> = L
     const { listen, localAddress } = yield* NodeConfig
     const sockets = yield* openSockets
     const accepted = yield* Queue.dropping<PeerTransport>(Limits.ACCEPT_QUEUE)
-    const complaints = yield* Queue.sliding<Error>(1)
     const server = Net.createServer({ ...SOCKET_OPTIONS, pauseOnConnect: true }, (socket) => {
       const peer = peerId(socket.remoteAddress ?? "")
       if (peer === undefined) return socket.destroy()
@@ -38,8 +38,7 @@ export const layerNetwork: Layer.Layer<PeerNetwork, ListenError, NodeConfig> = L
       if (!Queue.offerUnsafe(accepted, transport)) transport.close("tooManyPeers")
     })
     const listening = yield* startListening(server, listen)
-    server.on("error", (error) => Queue.offerUnsafe(complaints, error))
-    yield* Effect.forkScoped(complain(complaints))
+    yield* AcceptErrors.survive(server, "Connections")
     return PeerNetwork.of({
       listening,
       accept: Queue.take(accepted),
@@ -120,14 +119,6 @@ const LISTEN_CAUSES: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "is no address of this machine",
   EACCES: "may not be listened on by this user"
 }
-
-const complain = Effect.fnUntraced(function* (complaints: Queue.Dequeue<Error>) {
-  while (true) {
-    const error = yield* Queue.take(complaints)
-    yield* Effect.logWarning(`Connections cannot be accepted: ${error.message}`)
-    yield* Effect.sleep(Duration.millis(Limits.ACCEPT_COMPLAINT_INTERVAL))
-  }
-})
 
 const connect = (address: PeerAddress, localAddress: PeerId | null): Effect.Effect<Net.Socket, DialError> =>
   Effect.callback<Net.Socket, DialError>((resume) => {

@@ -12,7 +12,7 @@ export interface Ended {
   readonly stderr: string
 }
 
-const BIN = join(import.meta.dirname, "../../src/bin.ts")
+export const BIN = join(import.meta.dirname, "../../src/bin.ts")
 
 /** A directory that is gone when the scope ends. */
 export const scratch = Effect.flatMap(FileSystem.FileSystem, (files) =>
