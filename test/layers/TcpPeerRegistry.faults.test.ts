@@ -107,7 +107,7 @@ const call = (host: string, port: number) =>
   })
 
 describe("TCP", () => {
-  it.live("goes on accepting when the system refuses a connection for a while", () =>
+  it.live("serves again after peers have taken all its descriptors", () =>
     Effect.gen(function* () {
       const net = yield* loopbackNet
       const home = yield* scratch
@@ -138,7 +138,7 @@ describe("TCP", () => {
     })
   )
 
-  it.live("takes an error while accepting as no end of the listener, for peers and for JSON-RPC", () =>
+  it.live("goes on accepting when the system refuses a connection for a while", () =>
     Effect.gen(function* () {
       const net = yield* loopbackNet
       const servers = yield* listeningServers
