@@ -18,6 +18,7 @@ import type { PeerGuard } from "../services/PeerGuard.ts"
 import type { PeerRegistry } from "../services/PeerRegistry.ts"
 import { DialError, ListenError, PeerNetwork, type PeerTransport } from "../services/PeerTransport.ts"
 import * as AcceptErrors from "./AcceptErrors.ts"
+import { ReadTurns } from "./registry/ReadTurns.ts"
 import * as Registry from "./registry/Registry.ts"
 import { TcpTransport } from "./registry/TcpTransport.ts"
 
@@ -29,12 +30,13 @@ export const layerNetwork: Layer.Layer<PeerNetwork, ListenError, NodeConfig> = L
   Effect.gen(function* () {
     const { listen, localAddress } = yield* NodeConfig
     const sockets = yield* openSockets
+    const turns = new ReadTurns(setImmediate)
     const accepted = yield* Queue.dropping<PeerTransport>(Limits.ACCEPT_QUEUE)
     const server = Net.createServer({ ...SOCKET_OPTIONS, pauseOnConnect: true }, (socket) => {
       const peer = peerId(socket.remoteAddress ?? "")
       if (peer === undefined) return socket.destroy()
       const remote = { peer, port: socket.remotePort ?? 0 }
-      const transport = sockets.track(socket, new TcpTransport(socket, remote, "inbound"))
+      const transport = sockets.track(socket, new TcpTransport(socket, remote, "inbound", turns))
       if (!Queue.offerUnsafe(accepted, transport)) transport.close("tooManyPeers")
     })
     const listening = yield* startListening(server, listen)
@@ -45,7 +47,7 @@ export const layerNetwork: Layer.Layer<PeerNetwork, ListenError, NodeConfig> = L
       dial: (address) =>
         Effect.acquireRelease(
           Effect.map(connect(address, localAddress), (socket) =>
-            sockets.track(socket, new TcpTransport(socket, address, "outbound"))
+            sockets.track(socket, new TcpTransport(socket, address, "outbound", turns))
           ),
           (transport) => Effect.sync(() => transport.close("requested")),
           { interruptible: true }

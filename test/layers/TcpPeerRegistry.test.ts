@@ -12,7 +12,7 @@ import { PeerNetwork } from "../../src/services/PeerTransport.ts"
 import { suite } from "../services/PeerRegistrySuite.ts"
 import { loopbackNet } from "../support/loopback.ts"
 import { tcp } from "../support/ScriptedPeers.ts"
-import { accepted, handshake } from "../support/Sessions.ts"
+import { accepted, admit, handshake, ping } from "../support/Sessions.ts"
 
 suite("PeerRegistry over TCP", tcp, it.live)
 
@@ -60,6 +60,43 @@ describe("TCP", () => {
         assert.strictEqual((yield* (yield* PeerRegistry).peers)[0]?.peer, net.peer(7))
       })
       yield* program.pipe(Effect.provide(node("::")))
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("reads a peer that never pauses for breath in turns with the others, and loses nothing of it", () =>
+    Effect.gen(function* () {
+      const net = yield* loopbackNet
+      yield* Effect.gen(function* () {
+        const { listening } = yield* PeerNetwork
+        const connect = Effect.fnUntraced(function* (host: number) {
+          const socket = yield* dialRaw(net.ip(1), listening!.port, net.ip(host))
+          socket.write(Wire.encode(handshake).chunks[0]!)
+          return [socket, yield* Effect.flatMap(accepted, admit)] as const
+        })
+        const [talkative, flooded] = yield* connect(7)
+        const [quiet, calm] = yield* connect(8)
+        const count = 20_000
+        const lines = Array.from({ length: count }, (_, nonce) => Wire.encode(ping(BigInt(nonce))).chunks[0]!)
+        talkative.write(Buffer.concat(lines))
+        const heard: Array<bigint> = []
+        let heardBefore: number | undefined
+        const hear = Effect.forever(
+          Effect.map(flooded.take, (batch) => {
+            for (const message of batch) if (message._tag === "Ping") heard.push(message.nonce)
+            // In the midst of it the other one says a word.
+            if (heard.length > 0 && heardBefore === undefined) {
+              heardBefore = heard.length
+              quiet.write(Wire.encode(ping(1n)).chunks[0]!)
+            }
+          })
+        )
+        const hearing = yield* Effect.forkChild(hear)
+        yield* calm.take
+        assert.isBelow(heard.length - heardBefore!, count / 4)
+        while (heard.length < count) yield* Effect.sleep("5 millis")
+        yield* Fiber.interrupt(hearing)
+        assert.isTrue(heard.every((nonce, index) => nonce === BigInt(index)))
+      }).pipe(Effect.provide(node(net.ip(1))))
     }).pipe(Effect.scoped)
   )
 

@@ -1,7 +1,8 @@
 /**
  * One TCP connection as a transport.
  *
- * Lines are split and decoded within the socket's `data` callback. What is written in one turn of the event loop leaves
+ * Lines are split and decoded within the socket's `data` callback, up to a share of them; for the rest the connection
+ * waits for its turn, so that a peer that never pauses for breath holds up nobody. What is written in one turn of the event loop leaves
  * in one system call, and no more than a window of it is handed to the socket at a time, so that a slow reader's
  * progress shows. A closed socket is really closed: what was written has a short while to leave.
  */
@@ -13,11 +14,13 @@ import type { Encoded } from "../../protocol/wire/Wire.ts"
 import type { Direction, DisconnectReason } from "../../services/PeerRegistry.ts"
 import type { PeerTransport, TransportSink } from "../../services/PeerTransport.ts"
 import { LineReader } from "./LineReader.ts"
+import type { ReadTurns } from "./ReadTurns.ts"
 
 export class TcpTransport implements PeerTransport {
   readonly remote: PeerAddress
   readonly direction: Direction
   private readonly socket: Net.Socket
+  private readonly turns: ReadTurns
   private sink: TransportSink | undefined
   private reader: LineReader | undefined
   /** Written, but not handed to the socket yet. */
@@ -26,10 +29,12 @@ export class TcpTransport implements PeerTransport {
   /** Handed to the socket, but not to the system yet. */
   private inFlight = 0
   private isFlushScheduled = false
+  private waitsForTurn = false
   private endedFor: DisconnectReason | undefined
 
-  constructor(socket: Net.Socket, remote: PeerAddress, direction: Direction) {
+  constructor(socket: Net.Socket, remote: PeerAddress, direction: Direction, turns: ReadTurns) {
     this.socket = socket
+    this.turns = turns
     this.remote = remote
     this.direction = direction
     // An error is always followed by `close`.
@@ -66,8 +71,8 @@ export class TcpTransport implements PeerTransport {
 
   readonly resume = (): void => {
     if (this.endedFor !== undefined) return
-    this.check(this.reader?.resume())
-    if (this.reader?.isPaused === false) this.socket.resume()
+    this.check(this.reader?.resume(Limits.LINES_AT_ONCE))
+    this.readOn()
   }
 
   readonly close = (reason: DisconnectReason): void => {
@@ -84,7 +89,31 @@ export class TcpTransport implements PeerTransport {
     this.socket.once("close", () => clearTimeout(grace))
   }
 
-  private readonly onData = (chunk: Buffer): void => this.check(this.reader?.push(chunk))
+  private readonly onData = (chunk: Buffer): void => {
+    this.check(this.reader?.push(chunk, Limits.LINES_AT_ONCE))
+    // After a full chunk the socket would be read again at once, many times over.
+    if (this.reader?.isHeld === true || chunk.byteLength >= FULL_CHUNK) this.waitForTurn()
+  }
+
+  private waitForTurn(): void {
+    if (this.waitsForTurn || this.endedFor !== undefined) return
+    this.waitsForTurn = true
+    this.socket.pause()
+    this.turns.wait(this.onTurn)
+  }
+
+  private readonly onTurn = (): void => {
+    this.waitsForTurn = false
+    this.check(this.reader?.release(Limits.LINES_PER_TURN))
+    this.readOn()
+  }
+
+  /** Reads the socket again, if nothing is in the way. */
+  private readOn(): void {
+    if (this.endedFor !== undefined) return
+    if (this.reader?.isHeld === true) this.waitForTurn()
+    else if (this.reader?.isPaused === false && !this.waitsForTurn) this.socket.resume()
+  }
 
   private readonly onEnd = (): void => {
     this.reader?.finish()
@@ -99,6 +128,7 @@ export class TcpTransport implements PeerTransport {
     if (this.endedFor !== undefined) return
     this.endedFor = reason
     this.reader?.stop()
+    this.turns.leave(this.onTurn)
     this.queue = []
     this.queuedBytes = 0
     this.sink?.closed(reason)
@@ -163,6 +193,9 @@ export class TcpTransport implements PeerTransport {
 
 /** Below this, one copy costs less than handing many small pieces to the system. */
 const COPIED_AT_MOST = 16 * 1024
+
+/** What the system hands over at a time when there is more. */
+const FULL_CHUNK = 64 * 1024
 
 /** The peer would not take what is left. */
 const ABRUPT: ReadonlySet<DisconnectReason> = new Set(["notDraining", "outboundBudget", "superseded", "socketError"])

@@ -41,6 +41,31 @@ describe("LineReader", () => {
     assert.deepStrictEqual(got, upTo(6))
   })
 
+  it("hands over no more than its share, in order, with pauses in between", () => {
+    let reader: LineReader
+    const { got, note } = sink((nonce) => nonce === 6n && reader.pause())
+    reader = new LineReader(note)
+    reader.push(lines(10), 4)
+    assert.isTrue(reader.isHeld)
+    assert.deepStrictEqual(got, upTo(4))
+    reader.release(2)
+    assert.deepStrictEqual(got, upTo(6))
+    // Its share comes while it is paused: it is not used, and the next one begins when the pause ends.
+    reader.release(2)
+    assert.deepStrictEqual(got, upTo(7))
+    reader.release(2)
+    assert.deepStrictEqual(got, upTo(7))
+    reader.resume(2)
+    assert.deepStrictEqual(got, upTo(9))
+    // What comes in one chunk too many is kept behind what is held.
+    reader.push(Wire.encode(ping(10n)).chunks[0]!, 4)
+    assert.deepStrictEqual(got, upTo(9))
+    reader.release(4)
+    assert.deepStrictEqual(got, upTo(11))
+    assert.isFalse(reader.isHeld)
+    assert.strictEqual(reader.pendingBytes, 0)
+  })
+
   it("goes on by itself when it is paused and resumed within one message", () => {
     let reader: LineReader
     const { got, note } = sink(() => {
