@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, References, Scope } from "effect"
 import { connect } from "node:net"
 import * as TcpPeerRegistry from "../../src/layers/TcpPeerRegistry.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
 import * as Wire from "../../src/protocol/wire/Wire.ts"
 import { NodeConfig } from "../../src/services/NodeConfig.ts"
 import { NodeIdentity } from "../../src/services/NodeIdentity.ts"
@@ -92,7 +93,8 @@ describe("TCP", () => {
         )
         const hearing = yield* Effect.forkChild(hear)
         yield* calm.take
-        assert.isBelow(heard.length - heardBefore!, count / 4)
+        // Fewer than wait for a session that is busy: it was read in turns, not until its inbox was full.
+        assert.isBelow(heard.length - heardBefore!, Limits.INBOUND_QUEUE / 2)
         while (heard.length < count) yield* Effect.sleep("5 millis")
         yield* Fiber.interrupt(hearing)
         assert.isTrue(heard.every((nonce, index) => nonce === BigInt(index)))
