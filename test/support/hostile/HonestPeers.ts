@@ -6,6 +6,7 @@ import { join, sourceAddress, type Target } from "./RawPeer.ts"
 
 /** What honest peers got. Times in milliseconds. */
 export interface Served {
+  readonly answers: number
   readonly perSecond: number
   readonly p50: number
   readonly p99: number
@@ -14,6 +15,8 @@ export interface Served {
   readonly lost: number
 }
 
+/** How often those who wait for a number of answers look, in milliseconds. */
+const STEP = 20
 const PONG = Buffer.from(`{"Pong":`)
 
 export class HonestPeers {
@@ -32,17 +35,20 @@ export class HonestPeers {
     return new HonestPeers(await Promise.all(joining))
   }
 
-  /** What they get within that time. */
-  async measure(millis: number): Promise<Served> {
+  /** What they get within that time, or until they have got so many answers. */
+  async measure(millis: number, answers = Infinity): Promise<Served> {
     this.latencies = []
     this.isMeasuring = true
     const began = performance.now()
-    await new Promise((resolve) => setTimeout(resolve, millis))
+    while (performance.now() - began < millis && this.latencies.length < answers) {
+      await new Promise((resolve) => setTimeout(resolve, Math.min(millis, answers === Infinity ? millis : STEP)))
+    }
     const elapsed = performance.now() - began
     this.isMeasuring = false
     const sorted = Float64Array.from(this.latencies).sort()
     const at = (share: number): number => sorted[Math.floor(share * (sorted.length - 1))] ?? elapsed
     return {
+      answers: sorted.length,
       perSecond: (sorted.length / elapsed) * 1_000,
       p50: at(0.5),
       p99: at(0.99),

@@ -4,12 +4,26 @@
 import { Effect, Layer, References } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
 import * as TimeNode from "../../../src/layers/TimeNode.ts"
+import * as Limits from "../../../src/protocol/Limits.ts"
 import { peerId } from "../../../src/protocol/PeerId.ts"
 import { Blockchain } from "../../../src/services/Blockchain.ts"
 import { NodeConfig } from "../../../src/services/NodeConfig.ts"
+import { PeerRegistry } from "../../../src/services/PeerRegistry.ts"
 import { PeerNetwork } from "../../../src/services/PeerTransport.ts"
 import { readChain } from "../../fixtures/Vectors.ts"
 import type { Target } from "./RawPeer.ts"
+
+/** A node that runs. */
+export interface RunningNode {
+  readonly target: Target
+  /** CPU time it has used, in milliseconds, and the peers for which more waits than may. */
+  readonly state: Effect.Effect<NodeState>
+}
+
+interface NodeState {
+  readonly cpu: number
+  readonly stuck: number
+}
 
 /** Starts a node that listens at an address of loopback; it is killed when the scope ends. */
 export const startNode = (host: string) =>
@@ -20,10 +34,23 @@ export const startNode = (host: string) =>
 
 // --- internal ---
 
-const listening = (child: ChildProcess): Effect.Effect<Target> =>
+const listening = (child: ChildProcess): Effect.Effect<RunningNode> =>
+  Effect.map(next<Target>(child), (target) => ({
+    target,
+    state: Effect.suspend(() => {
+      child.send("state")
+      return next<NodeState>(child)
+    })
+  }))
+
+const next = <A>(child: ChildProcess): Effect.Effect<A> =>
   Effect.callback((resume) => {
-    child.once("message", (target) => resume(Effect.succeed(target as Target)))
-    child.once("exit", (code) => resume(Effect.die(new Error(`the node's process ended with ${code}`))))
+    const onExit = (code: number | null) => resume(Effect.die(new Error(`the node's process ended with ${code}`)))
+    child.once("exit", onExit)
+    child.once("message", (message) => {
+      child.off("exit", onExit)
+      resume(Effect.succeed(message as A))
+    })
   })
 
 const CHILD = "--node"
@@ -35,6 +62,13 @@ const runChild = (host: string): void => {
     const chain = yield* Blockchain
     yield* chain.connect(blocks)
     const { listening } = yield* PeerNetwork
+    const registry = yield* PeerRegistry
+    process.on("message", () => {
+      const { system, user } = process.cpuUsage()
+      const peers = Effect.runSync(registry.peers)
+      const stuck = peers.filter(({ outboundBytes }) => outboundBytes >= Limits.OUTBOUND_PER_PEER).length
+      process.send!({ cpu: (user + system) / 1_000, stuck } satisfies NodeState)
+    })
     process.send!({ host, port: listening!.port } satisfies Target)
     yield* Effect.never
   })

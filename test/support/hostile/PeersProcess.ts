@@ -27,9 +27,9 @@ export class PeersProcess {
     return new PeersProcess(child)
   }
 
-  /** Of honest peers: what they get within that time. */
-  measure(millis: number): Promise<Served> {
-    return this.ask(millis)
+  /** Of honest peers: what they get within that time, or until they have got so many answers. */
+  measure(millis: number, answers?: number): Promise<Served> {
+    return this.ask([millis, answers])
   }
 
   /** Of bad peers: what has become of them so far. */
@@ -45,7 +45,7 @@ export class PeersProcess {
     })
   }
 
-  private ask<A>(question: number | "fate"): Promise<A> {
+  private ask<A>(question: Measurement | "fate"): Promise<A> {
     const answer = next<A>(this.child)
     this.child.send(question)
     return answer
@@ -53,6 +53,8 @@ export class PeersProcess {
 }
 
 // --- internal ---
+
+type Measurement = readonly [millis: number, answers: number | undefined]
 
 const next = <A>(child: ChildProcess): Promise<A> =>
   new Promise((resolve, reject) => {
@@ -71,7 +73,10 @@ const runChild = async ({ net, peers, target }: Crowd): Promise<void> => {
   process.on("disconnect", () => process.exit())
   if (typeof peers === "number") {
     const honest = await HonestPeers.connect(target, net, peers)
-    process.on("message", async (millis: number) => process.send!(await honest.measure(millis)))
+    process.on("message", async ([millis, answers]: Measurement) =>
+      // A hole in an array comes as null.
+      process.send!(await honest.measure(millis, answers ?? undefined))
+    )
   } else {
     const bad = await BadPeers.connect(target, net, peers)
     process.on("message", () => process.send!(bad.fate))
