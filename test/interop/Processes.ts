@@ -15,6 +15,9 @@ export interface SharedClock {
   readonly speed: number
 }
 
+/** The two commits of `timed` there are programs of; the second answers nothing as acceptor, docs/protocol.md, C-53. */
+export type TimedBuild = "1e6d414" | "e9e4319"
+
 const scratchDir = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "timenode-interop-"))),
   (dir) => Effect.sync(() => rmSync(dir, { recursive: true, force: true }))
@@ -26,11 +29,14 @@ export const timed = Effect.fn("timed")(function* (options: {
   readonly clock: SharedClock
   readonly chain?: string
   readonly peers?: ReadonlyArray<string>
+  readonly build?: TimedBuild
+  readonly masternode?: boolean
 }) {
   const dir = yield* scratchDir
   if (options.chain !== undefined) execFileSync("tar", ["-C", dir, "-xf", options.chain])
   const { anchor, epoch, speed } = options.clock
-  const args = ["--ip", options.ip, "--dir", dir, "--masternode", "false"]
+  const args = ["--ip", options.ip, "--dir", dir, "--masternode", `${options.masternode ?? false}`]
+  if (options.build !== undefined) args.push("--bin", `timed-${options.build}`)
   args.push("--epoch", `${epoch}`, "--anchor", `${anchor}`, "--speed", `${speed}`)
   if (options.peers !== undefined) args.push("--peers", options.peers.join(","))
   const pid = yield* Effect.acquireRelease(
@@ -50,6 +56,7 @@ export const timenode = Effect.fn("timenode")(function* (options: {
   readonly clock: SharedClock
   readonly peers: ReadonlyArray<string>
   readonly dataDir?: string
+  readonly masternode?: boolean
 }) {
   const dir = options.dataDir ?? (yield* scratchDir)
   const args = ["src/bin.ts", "start", "--listen", options.ip, "--external-address", options.ip, "--data-dir", dir]
@@ -59,6 +66,7 @@ export const timenode = Effect.fn("timenode")(function* (options: {
   const env = {
     ...process.env,
     LD_PRELOAD: join(shared, "peer/timed-shim.so"),
+    TIME_MASTERNODE_ENABLED: `${options.masternode ?? false}`,
     TIMED_EPOCH: `${epoch}`,
     TIMED_ANCHOR: `${anchor}`,
     TIMED_SPEED: `${speed}`
