@@ -3,7 +3,7 @@
  */
 import { Effect, Schedule } from "effect"
 import { execFile, execFileSync, spawn } from "node:child_process"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { root, shared } from "./Shared.ts"
@@ -18,12 +18,21 @@ export interface SharedClock {
 /** The two commits of `timed` there are programs of; the second answers nothing as acceptor, docs/protocol.md, C-53. */
 export type TimedBuild = "1e6d414" | "e9e4319"
 
-const scratchDir = Effect.acquireRelease(
+/** What makes a process live by such a clock. */
+export const clockEnvironment = ({ anchor, epoch, speed }: SharedClock): Readonly<Record<string, string>> => ({
+  LD_PRELOAD: join(shared, "peer/timed-shim.so"),
+  TIMED_EPOCH: `${epoch}`,
+  TIMED_ANCHOR: `${anchor}`,
+  TIMED_SPEED: `${speed}`
+})
+
+/** A directory that is gone when the scope ends. */
+export const scratchDir = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "timenode-interop-"))),
   (dir) => Effect.sync(() => rmSync(dir, { recursive: true, force: true }))
 )
 
-/** A `timed` on `ip:24100`, with RPC on `ip:24101`; stopped when the scope ends. */
+/** A `timed` on `ip:24100`, with RPC on `ip:24101`; killed when the scope ends. Given a `dir`, it goes on with that. */
 export const timed = Effect.fn("timed")(function* (options: {
   readonly ip: string
   readonly clock: SharedClock
@@ -31,8 +40,9 @@ export const timed = Effect.fn("timed")(function* (options: {
   readonly peers?: ReadonlyArray<string>
   readonly build?: TimedBuild
   readonly masternode?: boolean
+  readonly dir?: string
 }) {
-  const dir = yield* scratchDir
+  const dir = options.dir ?? (yield* scratchDir)
   if (options.chain !== undefined) execFileSync("tar", ["-C", dir, "-xf", options.chain])
   const { anchor, epoch, speed } = options.clock
   const args = ["--ip", options.ip, "--dir", dir, "--masternode", `${options.masternode ?? false}`]
@@ -45,7 +55,14 @@ export const timed = Effect.fn("timed")(function* (options: {
         resume(error === null ? Effect.succeed(Number(stdout)) : Effect.fail(error))
       )
     }),
-    (pid) => Effect.sync(() => void process.kill(pid, "SIGKILL"))
+    (pid) =>
+      Effect.sync(() => {
+        if (isRunning(pid)) process.kill(pid, "SIGKILL")
+      }).pipe(
+        Effect.andThen(
+          Effect.repeat(Effect.void, { schedule: Schedule.spaced("10 millis"), while: () => isRunning(pid) })
+        )
+      )
   )
   return { pid, rpc: `http://${options.ip}:24101`, log: join(dir, "log.txt") }
 })
@@ -62,14 +79,10 @@ export const timenode = Effect.fn("timenode")(function* (options: {
   const args = ["src/bin.ts", "start", "--listen", options.ip, "--external-address", options.ip, "--data-dir", dir]
   args.push("--rpc-listen", `${options.ip}:24101`, "--no-discovery", "--log-format", "logfmt")
   for (const peer of options.peers) args.push("--peer", peer)
-  const { anchor, epoch, speed } = options.clock
   const env = {
     ...process.env,
-    LD_PRELOAD: join(shared, "peer/timed-shim.so"),
-    TIME_MASTERNODE_ENABLED: `${options.masternode ?? false}`,
-    TIMED_EPOCH: `${epoch}`,
-    TIMED_ANCHOR: `${anchor}`,
-    TIMED_SPEED: `${speed}`
+    ...clockEnvironment(options.clock),
+    TIME_MASTERNODE_ENABLED: `${options.masternode ?? false}`
   }
   const log: Array<string> = []
   const child = yield* Effect.acquireRelease(
@@ -115,3 +128,14 @@ export const until = <E, R>(what: string, condition: Effect.Effect<boolean, E, R
     Effect.flatMap((is) => (is ? Effect.void : Effect.fail(new Error(`not within ${seconds} s: ${what}`)))),
     Effect.retry(Schedule.spaced("200 millis").pipe(Schedule.upTo({ duration: `${seconds} seconds` })))
   )
+
+// --- internal ---
+
+/** False also when it has ended and nobody has asked yet how. */
+const isRunning = (pid: number): boolean => {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"))
+  } catch {
+    return false
+  }
+}

@@ -29,6 +29,10 @@ export const peerSockets = (addresses: ReadonlyArray<string>): ReadonlyArray<Pee
     })
 }
 
+/** True when this address dialled; a socket that is only remembered by the system tells that, too. */
+export const isDiallerOf = (ip: string, { local, remote, remotePort }: PeerSocket): boolean =>
+  remotePort === testnet.p2pPort ? local === ip : remote === ip
+
 /** A connection by both its ends, the dialler's first. */
 export const connectionName = ({ local, localPort, remote, remotePort }: PeerSocket): string =>
   remotePort === testnet.p2pPort ? `${local}:${localPort} -> ${remote}` : `${remote}:${remotePort} -> ${local}`
