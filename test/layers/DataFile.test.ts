@@ -1,6 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Option, Schema } from "effect"
+import { Effect, Logger, Option, Schema } from "effect"
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as DataFile from "../../src/layers/DataFile.ts"
@@ -10,7 +10,9 @@ const Visits = Schema.Struct({ version: Schema.Literal(1), visits: Schema.Array(
 
 const test = (name: string, program: (dataDir: string) => Effect.Effect<void, never, NodeServices.NodeServices>) =>
   it.live(name, () =>
-    Effect.flatMap(temporaryFolder, (folder) => program(join(folder, "data"))).pipe(Effect.provide(NodeServices.layer))
+    Effect.flatMap(temporaryFolder, (folder) => program(join(folder, "data"))).pipe(
+      Effect.provide([NodeServices.layer, Logger.layer([])])
+    )
   )
 
 describe("DataFile", () => {
