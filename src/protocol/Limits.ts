@@ -89,8 +89,11 @@ export const IDLE_TIMEOUT = 150_000
 export const LIVENESS_WINDOW = 35_000
 /** How long such a probe waits for a byte. */
 export const PROBE_TIMEOUT = 5_000
-/** How long two connections of opposite directions may coexist before one must have won. */
-export const COEXISTENCE_WINDOW = 5_000
+/**
+ * How long two connections of opposite directions may coexist before one must have won, and how far apart they may have
+ * begun: longer than a handshake, so that a line which comes in time for that comes in time for this.
+ */
+export const COEXISTENCE_WINDOW = 15_000
 /** Beat of the registry's one sweep over connections that wait for something. */
 export const SWEEP_INTERVAL = 250
 /** Beat at which all connections are looked at for silence. */

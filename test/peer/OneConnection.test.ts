@@ -2,13 +2,13 @@
  * Two nodes have one connection, the same one, whatever the order in which things happen to them.
  *
  * All orders are tried of everything that two pools do which dial each other, with one disturbance at every point of
- * it, and orders of whole nodes with real sessions drawn by seed. Of the pools, whose sessions are a script, it holds
- * after every step that no more than two connections stand, that two stand no longer than they may coexist, that the
- * peer is claimed while one stands, and that no question waits past its deadline; in the end, that one is left, and no
- * question that waits for a closed connection.
+ * it, or two pauses; with more, and of whole nodes with real sessions, orders are drawn by seed. Of the pools, whose
+ * sessions are a script, it holds after every step that no more than two connections stand, that two stand no longer
+ * than they may coexist, that the peer is claimed while one stands, and that no question waits past its deadline; in the
+ * end, that one is left, and no question that waits for a closed connection.
  *
- * A stall shorter than connections may coexist never costs both of them. A longer one can, since each side then keeps
- * the older of its own: the next dial mends that, so that those schedules end with one.
+ * No stall shorter than a handshake may take costs both: of those schedules one is left though nobody dials again, and
+ * as soon as all is delivered. A longer one ends handshakes, or makes a connection look dead; the next dial mends that.
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -20,6 +20,7 @@ import * as Layer from "effect/Layer"
 import * as Scheduler from "effect/Scheduler"
 import * as References from "effect/References"
 import { TestClock } from "effect/testing"
+import { Claims } from "../../src/layers/registry/Claims.ts"
 import * as MemoryPeerRegistry from "../../src/layers/MemoryPeerRegistry.ts"
 import * as Listener from "../../src/peer/Listener.ts"
 import { PeerHandler } from "../../src/peer/PeerHandler.ts"
@@ -38,33 +39,37 @@ import { type Budget, TwoPools } from "./TwoPools.ts"
 
 const EACH_DIALS = { A: 1, B: 1 }
 const A_DIALS_TWICE = { A: 2, B: 0 }
-/** In seconds: longer than two connections may coexist, and than a silent one is trusted. */
-const PAUSES = [6, 40]
+/** In seconds: longer than a handshake and the coexistence of two connections, and than a silent one is trusted. */
+const PAUSES = [6, 16, 40]
 
 /** Name, what may happen, and the least number of schedules that makes: few would mean that little can happen. */
 const families: ReadonlyArray<readonly [string, Budget, number]> = [
   ["line by line, and nobody dials again", { dials: EACH_DIALS, isFinal: true }, 4_000],
   [
-    "with a short pause anywhere, and nobody dials again",
-    { dials: EACH_DIALS, isTogether: true, pauses: [1], mostPauses: 1, isFinal: true },
-    600
+    "with two pauses anywhere, and nobody dials again",
+    { dials: EACH_DIALS, isTogether: true, pauses: [1, 4], mostPauses: 2, isFinal: true },
+    10_000
   ],
-  ["with a long pause anywhere", { dials: EACH_DIALS, isTogether: true, pauses: PAUSES, mostPauses: 1 }, 1_200],
+  ["with a long pause anywhere", { dials: EACH_DIALS, isTogether: true, pauses: PAUSES, mostPauses: 1 }, 1_500],
   ["with a link that breaks anywhere", { dials: EACH_DIALS, isTogether: true, breaks: 1 }, 2_000],
   ["with a link that dies anywhere", { dials: EACH_DIALS, isTogether: true, deaths: 1 }, 350]
 ]
 
 describe("two pools that dial each other", () => {
+  // Both dial as often, so that the mirror image of each schedule, where B has the lower id, is tried as well.
   for (const [name, budget, count] of families) {
-    for (const lower of ["A", "B"] as const) {
-      it(`end with one connection: ${name}; ${lower} has the lower id`, () => {
-        assert.isAtLeast(
-          everySchedule(() => new TwoPools({ ...budget, lower })),
-          count
-        )
-      })
-    }
+    it(`end with one connection: ${name}`, () => {
+      assert.isAtLeast(
+        everySchedule(() => new TwoPools(budget)),
+        count
+      )
+    })
   }
+
+  it("end with one connection: line by line with a pause somewhere, and nobody dials again", () => {
+    // Of 50,960 schedules: too many to try all of them each time.
+    someSchedules(10_000, () => new TwoPools({ dials: EACH_DIALS, pauses: [6], mostPauses: 1, isFinal: true }))
+  })
 
   it("end with one connection after many dials, pauses, breaks and deaths", () => {
     someSchedules(
@@ -78,6 +83,15 @@ describe("two pools that dial each other", () => {
           deaths: 1
         })
     )
+  })
+})
+
+describe("two pools that dialled each other at the same time, and then a line was held up", () => {
+  /** Each side used to keep the older of its own, and so closed the one that the other kept. */
+  it("keep the connection that the lower id dialled, though it was acknowledged late", () => {
+    const steps = ["A dials", "B dials", "1 to B", "2 to A", "2 to B", "2 to A", "6 s", "1 to A", "1 to B", "2 to A"]
+    const start = () => new TwoPools({ dials: EACH_DIALS, isTogether: true, pauses: [6], mostPauses: 1, isFinal: true })
+    replay(start, steps)
   })
 })
 
@@ -98,16 +112,14 @@ describe("a pool that dials again", () => {
 
 describe("the search", () => {
   it("finds the order in which each side closes the connection that the other keeps, and can show it again", () => {
-    /** Decides by the ids alone, before the peer has shown that it established the one that stays. */
+    /** Refuses an acknowledged dial when the peer's own connection is no longer young. */
     const hasty = () => {
       const pools = new TwoPools({ dials: EACH_DIALS, isTogether: true, pauses: [6], mostPauses: 1, isFinal: true })
-      for (const { nodeId, pool } of Object.values(pools.sides)) {
+      for (const { pool } of Object.values(pools.sides)) {
         const { claims } = pool
-        claims.loser = (of) => {
-          const open = pool.of(of).filter(({ isEstablished }) => isEstablished)
-          const theirs = open.find(({ nodeId }) => nodeId !== undefined)?.nodeId
-          if (theirs === undefined) return undefined
-          return pool.of(of).find(({ direction }) => direction !== (nodeId < theirs ? "outbound" : "inbound"))
+        claims.standing = (newcomer, now) => {
+          const standing = Claims.prototype.standing.call(claims, newcomer, now)
+          return standing === "shared" && now - newcomer.registeredAt > 5_000 ? "taken" : standing
         }
       }
       return pools
@@ -154,7 +166,7 @@ const settle = Effect.andThen(
 const wait = (duration: Duration.Input) => Effect.andThen(TestClock.adjust(duration), settle)
 
 /** Schedules of whole nodes, and the steps of each before both dial a last time. */
-const WHOLE = 200
+const WHOLE = 60
 const STEPS = 30
 const ADDRESSES = [1, 2] as const
 

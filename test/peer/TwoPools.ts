@@ -34,14 +34,13 @@ export interface Budget {
   readonly breaks?: number
   /** A link goes dead: nothing arrives any more, and nobody is told. */
   readonly deaths?: number
-  /** The node whose id is lower. */
-  readonly lower?: Name
   /** What is under way to one end arrives together, as it mostly does; otherwise line by line. */
   readonly isTogether?: boolean
   /** Nobody dials again at the end: one connection must have been left by itself. */
   readonly isFinal?: boolean
 }
 
+/** A has the lower node id. */
 export class TwoPools implements World {
   readonly sides: Readonly<Record<Name, Side>>
   private readonly network = new Network()
@@ -52,8 +51,10 @@ export class TwoPools implements World {
     this.budget = budget
     const { dials, mostPauses = 0, breaks = 0, deaths = 0 } = budget
     this.left = { ...dials, pauses: mostPauses, breaks, deaths }
-    const id = (name: Name) => (name === (budget.lower ?? "A") ? "0a" : "0b").padEnd(32, "0")
-    this.sides = { A: new Side("A", id("A"), this.network), B: new Side("B", id("B"), this.network) }
+    this.sides = {
+      A: new Side("A", "0a".padEnd(32, "0"), this.network),
+      B: new Side("B", "0b".padEnd(32, "0"), this.network)
+    }
   }
 
   choices(): ReadonlyArray<string> {
@@ -101,12 +102,9 @@ export class TwoPools implements World {
   /** From here on the network delivers at once; both dial again and again, never at the same time. */
   finish(): void {
     this.deliverAll()
-    this.pass(REDIAL, true)
     if (this.budget.isFinal === true) return this.expectOne()
-    if (this.left.deaths < (this.budget.deaths ?? 0)) {
-      this.network.beat = 1_000
-      this.pass(Limits.IDLE_TIMEOUT, true)
-    }
+    this.pass(REDIAL, true)
+    if (this.left.deaths < (this.budget.deaths ?? 0)) this.pass(Limits.IDLE_TIMEOUT, true)
     for (const name of NAMES) {
       this.dial(name)
       this.deliverAll()
@@ -117,7 +115,7 @@ export class TwoPools implements World {
   }
 
   private dial(name: Name): void {
-    this.sides[name].dial(this.sides[name === "A" ? "B" : "A"])
+    this.sides[name].dial(this.sides[other(name)])
     this.settle()
   }
 
@@ -128,17 +126,20 @@ export class TwoPools implements World {
   }
 
   private deliverAll(): void {
-    while (true) {
-      const end = this.network.links.flatMap(({ ends }) => ends).find(({ hasNext }) => hasNext)
-      if (end === undefined) return
+    for (let end = this.nextEnd(); end !== undefined; end = this.nextEnd()) {
       this.deliver(end)
       this.check()
     }
   }
 
+  private nextEnd(): End | undefined {
+    for (const { ends } of this.network.links) for (const end of ends) if (end.hasNext) return end
+    return undefined
+  }
+
   private pass(millis: number, isDelivering: boolean): void {
-    for (let passed = 0; passed < millis; passed += this.network.beat) {
-      this.network.now += this.network.beat
+    for (let passed = 0; passed < millis; passed += BEAT) {
+      this.network.now += BEAT
       for (const name of NAMES) this.sides[name].beat()
       this.settle()
       if (isDelivering) this.deliverAll()
@@ -172,13 +173,15 @@ export class TwoPools implements World {
 // --- internal ---
 
 const NAMES = ["A", "B"] as const
+const ADDRESSES = { A: peer(1), B: peer(2) }
+const other = (name: Name): Name => (name === "A" ? "B" : "A")
 /** Between two dials at the end: longer than a probe and the coexistence of two connections take. */
-const REDIAL = 6_000
+const REDIAL = 16_000
+/** Of the sweep: longer than a node's, which makes time cheaper. All other times here are multiples of it. */
+const BEAT = 1_000
 
 class Network {
   now = 0
-  /** Of the sweep; longer in long waits, which it makes cheaper. */
-  beat = Limits.SWEEP_INTERVAL
   readonly links: Array<Link> = []
 }
 
@@ -296,7 +299,7 @@ class Side {
     this.name = name
     this.nodeId = nodeId
     this.network = network
-    this.address = peer(name === "A" ? 1 : 2)
+    this.address = ADDRESSES[name]
     this.pool = new ConnectionPool({
       turns: new Turns(clockOf(network), this.scheduler.makeDispatcher()),
       inline: () => undefined,
@@ -351,18 +354,19 @@ class Side {
 
   check(): void {
     const { established } = this
-    const { beat, now } = this.network
+    const { now } = this.network
     if (established.length > 2) throw new Error(`${this.name} has established ${String(established)}`)
     this.twoSince = established.length === 2 ? (this.twoSince ?? now) : undefined
-    if (now - (this.twoSince ?? now) > Limits.COEXISTENCE_WINDOW + beat) {
+    if (now - (this.twoSince ?? now) > Limits.COEXISTENCE_WINDOW + BEAT) {
       throw new Error(`${this.name} keeps both ${String(established)}`)
     }
-    const current = this.pool.claims.all()
-    if (current.length !== Math.min(1, established.length) || current.some(({ reason }) => reason !== undefined)) {
-      throw new Error(`${this.name} claims ${current.length} connections with ${String(established)} established`)
+    const { claims } = this.pool
+    const current = claims.current(ADDRESSES[other(this.name)])
+    if (claims.size !== Math.min(1, established.length) || (claims.size === 1 && current?.reason !== undefined)) {
+      throw new Error(`${this.name} claims ${claims.size} connections with ${String(established)} established`)
     }
     for (const deadline of this.waiting.values()) {
-      if (now > deadline + beat) throw new Error(`${this.name} waits after its deadline`)
+      if (now > deadline + BEAT) throw new Error(`${this.name} waits after its deadline`)
     }
   }
 

@@ -42,6 +42,7 @@ describe("Limits", () => {
   it("find the dead before the slow, and the slow before the silent", () => {
     assert.isBelow(Limits.SWEEP_INTERVAL, Limits.PROBE_TIMEOUT)
     assert.isBelow(Limits.PROBE_TIMEOUT, Limits.HANDSHAKE_TIMEOUT)
+    assert.isBelow(Limits.HANDSHAKE_TIMEOUT, Limits.COEXISTENCE_WINDOW)
     assert.isAtMost(Limits.COEXISTENCE_WINDOW, Limits.LIVENESS_WINDOW)
     assert.isBelow(Limits.LIVENESS_WINDOW, Limits.IDLE_TIMEOUT)
     assert.isBelow(Limits.DRAIN_TIMEOUT, Limits.IDLE_TIMEOUT)

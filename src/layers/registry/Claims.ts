@@ -1,9 +1,11 @@
 /**
  * Which connection is a peer's: at most one, in the end, whatever the order in which connections come and go.
  *
- * The older connection stays unless it is dead. Only two young connections of opposite directions, which both sides
- * dialled at the same time, stand side by side until the peer's `Version` has come: both sides know both node ids then,
- * and keep the one that the lower id dialled. Until then, the older one is the peer's.
+ * The older connection stays unless it is dead. Only two of opposite directions that were begun at about the same time
+ * stand side by side. Which of them goes is for both sides the same: the one that the higher id dialled, as soon as a
+ * Version has come over the other. That names the peer, and shows that it established the one that stays. So a side may
+ * wait, but never closes the one that the other side keeps; age decides only where one of the two looks dead, or where
+ * the peer is a `timed`, which decides nothing. Until then, the older one is the peer's.
  */
 import * as Limits from "../../protocol/Limits.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
@@ -53,13 +55,10 @@ export class Claims<C extends Claimant> {
     if (claim === undefined) return "free"
     const { current, rival } = claim
     if (current.silence(now) > Limits.LIVENESS_WINDOW) return "doubtful"
-    const isYoung = (at: number) => now - at < Limits.COEXISTENCE_WINDOW
-    return rival === undefined &&
-      current.direction !== newcomer.direction &&
-      isYoung(current.registeredAt) &&
-      isYoung(newcomer.registeredAt)
-      ? "shared"
-      : "taken"
+    // Whatever a stall did to either handshake: a dial that the peer has acknowledged is among these. To refuse it could
+    // cost both, for the peer may refuse the other one for it.
+    const areOfOneTime = Math.abs(newcomer.registeredAt - current.registeredAt) < Limits.COEXISTENCE_WINDOW
+    return rival === undefined && current.direction !== newcomer.direction && areOfOneTime ? "shared" : "taken"
   }
 
   /** Makes the claim, where the standing is `free` or `shared`. */
@@ -88,13 +87,19 @@ export class Claims<C extends Claimant> {
     return isProven ? pair.find(({ direction }) => direction !== stays) : undefined
   }
 
-  /** The connections that have stood beside their peer's current one for too long. */
+  /**
+   * The connections that must go because nothing was settled for too long. Both sides decide alike only if they see the
+   * same one dead; ids would keep a dead one as well.
+   */
   overstayed(now: number): Array<C> {
-    return Array.from(this.contested)
-      .map(({ rival }) => rival)
-      .filter((rival) => rival !== undefined)
-      .filter(({ since }) => now - since >= Limits.COEXISTENCE_WINDOW)
-      .map(({ connection }) => connection)
+    const overstayed: Array<C> = []
+    for (const { current, rival } of this.contested) {
+      const age = rival === undefined ? 0 : now - rival.since
+      if (rival === undefined || age < Limits.COEXISTENCE_WINDOW) continue
+      const hasSpoken = (one: C) => one.nodeId !== undefined || one.silence(now) < age
+      overstayed.push(hasSpoken(current) || !hasSpoken(rival.connection) ? rival.connection : current)
+    }
+    return overstayed
   }
 
   /** Takes a connection's claim back. `lost` says that its peer has no connection any more. */

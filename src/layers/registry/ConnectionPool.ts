@@ -147,7 +147,7 @@ export class ConnectionPool implements ConnectionHost {
       this.watched.delete(connection)
     }
     for (const [suspect, probe] of this.probes) this.judge(suspect, probe, now)
-    for (const connection of this.claims.overstayed(now)) connection.close("alreadyConnected")
+    for (const connection of this.claims.overstayed(now)) connection.close("superseded")
     if (now - this.listenedAt >= Limits.SILENCE_INTERVAL) {
       this.listenedAt = now
       for (const connection of this.live.values()) {

@@ -49,19 +49,53 @@ describe("Claims", () => {
     assert.strictEqual(claims.standing(fake("inbound", now), now + 1), "taken")
   })
 
-  it("lets two stand side by side only if both are young and of opposite directions", () => {
+  it("lets two stand side by side only if they began at one time and are of opposite directions", () => {
     const claims = new Claims<Fake>()
     const old = fake("inbound")
     claims.claim(old, 0)
     const edge = Limits.COEXISTENCE_WINDOW
     assert.strictEqual(claims.standing(fake("outbound", edge - 1), edge - 1), "shared")
     assert.strictEqual(claims.standing(fake("outbound", edge), edge), "taken")
+    // However late it is acknowledged.
+    assert.strictEqual(claims.standing(fake("outbound", edge - 1), edge * 2), "shared")
+    assert.strictEqual(claims.standing(fake("inbound", 1), 1), "taken")
     const rival = fake("outbound", 10)
     claims.claim(rival, 20)
     assert.strictEqual(claims.current(PEER), old)
     assert.strictEqual(claims.standing(fake("outbound", 30), 30), "taken")
     assert.deepStrictEqual(claims.overstayed(edge + 19), [])
     assert.deepStrictEqual(claims.overstayed(edge + 20), [rival])
+  })
+
+  it("ends a pair that is never settled: the older one stays unless it alone brought nothing", () => {
+    const overstayed = (change: (older: Fake, newer: Fake) => void) => {
+      const claims = new Claims<Fake>()
+      const [older, newer] = [fake("inbound"), fake("outbound")]
+      claims.claim(older, 0)
+      claims.claim(newer, 0)
+      change(older, newer)
+      return claims.overstayed(Limits.COEXISTENCE_WINDOW).map((one) => (one === older ? "older" : "newer"))
+    }
+    assert.deepStrictEqual(
+      overstayed(() => {}),
+      ["newer"]
+    )
+    assert.deepStrictEqual(
+      overstayed((_, newer) => (newer.heardAt = 1)),
+      ["older"]
+    )
+    assert.deepStrictEqual(
+      overstayed((_, newer) => (newer.nodeId = "0a")),
+      ["older"]
+    )
+    assert.deepStrictEqual(
+      overstayed((older, newer) => (older.heardAt = newer.heardAt = 1)),
+      ["newer"]
+    )
+    assert.deepStrictEqual(
+      overstayed((older, newer) => (older.nodeId = newer.nodeId = "0a")),
+      ["newer"]
+    )
   })
 
   it.each([

@@ -298,11 +298,23 @@ describe("two connections dialled at the same time", () => {
     "end as the older one when the peer does not say who it is",
     Effect.gen(function* () {
       const { out, back } = yield* both
-      yield* TestClock.adjust("4500 millis")
+      yield* TestClock.adjust("14500 millis")
       assert.isFalse(back.remote.isClosed)
       yield* TestClock.adjust("1 second")
-      assert.strictEqual(yield* back.connection.closed, "alreadyConnected")
+      assert.strictEqual(yield* back.connection.closed, "superseded")
       assert.isFalse(out.remote.isClosed)
+    })
+  )
+
+  test(
+    "end as the one that brings something when the other never did",
+    Effect.gen(function* () {
+      const { out, back } = yield* both
+      yield* TestClock.adjust("1 second")
+      yield* back.remote.send(ping(1n))
+      yield* TestClock.adjust("15 seconds")
+      assert.strictEqual(yield* out.connection.closed, "superseded")
+      assert.isFalse(back.remote.isClosed)
     })
   )
 
@@ -324,10 +336,10 @@ describe("two connections dialled at the same time", () => {
   )
 
   test(
-    "are not both taken when the first is no longer young",
+    "are not both taken when the second was begun much later",
     Effect.gen(function* () {
       const out = yield* outbound(8)
-      yield* TestClock.adjust("6 seconds")
+      yield* TestClock.adjust("16 seconds")
       const second = yield* (yield* ScriptedPeers).dial(8)
       const error = yield* Effect.flip(accepted)
       assert.strictEqual(error.reason._tag, "AlreadyConnected")
