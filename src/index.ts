@@ -2,6 +2,7 @@
  * Everything public, one namespace a module. A program that uses a few of them starts faster with the deep imports:
  * `import { PeerRegistry } from "timenode/services/PeerRegistry"`.
  */
+export * as FilePeerGuard from "./layers/FilePeerGuard.ts"
 export * as LocalBlockchain from "./layers/LocalBlockchain.ts"
 export * as LocalNodeIdentity from "./layers/LocalNodeIdentity.ts"
 export * as MemoryAddressBook from "./layers/MemoryAddressBook.ts"
@@ -19,6 +20,7 @@ export * as Bft from "./protocol/Bft.ts"
 export * as Bincode from "./protocol/Bincode.ts"
 export * as Block from "./protocol/Block.ts"
 export * as ByteArray from "./protocol/ByteArray.ts"
+export * as Cost from "./protocol/Cost.ts"
 export * as CurvePoint from "./protocol/CurvePoint.ts"
 export * as Ed25519 from "./protocol/Ed25519.ts"
 export * as Exchange from "./protocol/Exchange.ts"
@@ -32,6 +34,7 @@ export * as Masternode from "./protocol/Masternode.ts"
 export * as Merkle from "./protocol/Merkle.ts"
 export * as Message from "./protocol/Message.ts"
 export * as Network from "./protocol/Network.ts"
+export * as PeerBudget from "./protocol/PeerBudget.ts"
 export * as PeerId from "./protocol/PeerId.ts"
 export * as Satoshi from "./protocol/Satoshi.ts"
 export * as Spend from "./protocol/Spend.ts"

@@ -25,6 +25,7 @@ import type { PeerRegistry } from "../services/PeerRegistry.ts"
 import type { PeerNetwork } from "../services/PeerTransport.ts"
 import type { UtxoStore } from "../services/UtxoStore.ts"
 import { chainFile } from "./DataDirectory.ts"
+import * as FilePeerGuard from "./FilePeerGuard.ts"
 import * as LocalBlockchain from "./LocalBlockchain.ts"
 import * as LocalNodeIdentity from "./LocalNodeIdentity.ts"
 import * as MemoryAddressBook from "./MemoryAddressBook.ts"
@@ -59,6 +60,15 @@ export const chainStore = Layer.unwrap(
   )
 )
 
+/** Bans last where there is a data directory. */
+export const peerGuard = Layer.unwrap(
+  Effect.map(NodeConfig, ({ dataDir }) =>
+    dataDir === null
+      ? MemoryPeerGuard.layer
+      : FilePeerGuard.layer({ dataDir }).pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
+  )
+)
+
 /** A node with some parts replaced. */
 export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
   const identity = parts.identity ?? LocalNodeIdentity.layer.pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
@@ -67,9 +77,7 @@ export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
       Layer.mergeAll(parts.masternodes ?? MemoryMasternodeRegistry.layer, parts.mempool ?? MemoryMempool.layer)
     ),
     Layer.provideMerge(parts.utxoStore ?? ViewUtxoStore.layer),
-    Layer.provideMerge(
-      Layer.mergeAll(parts.chainStore ?? chainStore, identity, parts.peerGuard ?? MemoryPeerGuard.layer)
-    )
+    Layer.provideMerge(Layer.mergeAll(parts.chainStore ?? chainStore, identity, parts.peerGuard ?? peerGuard))
   )
   // Without a registry of the caller's there is nothing extra.
   const registry = (parts.peers ?? TcpPeerRegistry.layer) as NonNullable<Parts<E, Extra>["peers"]>

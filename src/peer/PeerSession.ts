@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import { toHex } from "../protocol/Hash.ts"
 import { GENESIS_HEIGHT } from "../protocol/Height.ts"
+import * as Limits from "../protocol/Limits.ts"
 import type { Message } from "../protocol/Message.ts"
 import { PROTOCOL_VERSION } from "../protocol/Network.ts"
 import { AddressBook } from "../services/AddressBook.ts"
@@ -97,15 +98,26 @@ const refusals = {
 const ended = (peer: string, reason: DisconnectReason, established: boolean) =>
   new SessionEnded({ peer, reason, established })
 
-/** Handles messages until the connection closes. */
+/**
+ * Handles messages until the connection closes. After a turn's worth of work the other sessions have theirs; a peer
+ * beyond its budget stands behind all of them after every message.
+ */
 const serve = Effect.fnUntraced(function* (connection: PeerConnection, early: ReadonlyArray<Inbound>) {
   const handler = yield* PeerHandler
-  for (const message of early) yield* handler.handle(message, connection)
+  let spent = 0
+  let messages = early
   while (true) {
-    const messages = yield* connection.take.pipe(Effect.mapError(({ reason }) => ended(connection.peer, reason, true)))
-    for (const message of messages) yield* handler.handle(message, connection)
+    for (const message of messages) {
+      spent += yield* handler.handle(message, connection)
+      if (spent < Limits.TURN_COST) continue
+      yield* spent === Infinity ? behindOthers : Effect.yieldNow
+      spent = 0
+    }
+    messages = yield* connection.take.pipe(Effect.mapError(({ reason }) => ended(connection.peer, reason, true)))
   }
 })
+
+const behindOthers = Effect.yieldNowWith(1)
 
 /** What each side says first, and then again and again. The order of the opening is that of `timed`. */
 const open = Effect.fnUntraced(function* (connection: PeerConnection) {

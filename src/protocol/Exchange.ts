@@ -22,6 +22,8 @@ export interface ExchangeRow {
   readonly idempotent: boolean
   /** Longest line accepted as the answer, in bytes. */
   readonly answerLimit: number
+  /** What it takes to answer, in microseconds, besides what {@link ./Cost.ts} adds for size. */
+  readonly cost: number
   /** The answer may be given from the transport's callback, without a turn of the handler. */
   readonly inline: boolean
 }
@@ -43,18 +45,20 @@ export const Exchange = {
     response: "BlockResponse",
     answeredBy: "timenode",
     timeout: "normal",
-    answerLimit: Limits.LINE_BLOCKS
+    answerLimit: Limits.LINE_BLOCKS,
+    cost: 50
   }),
-  GetBlocks: row({ response: "BlocksResponse", timeout: "bulk", answerLimit: Limits.LINE_BLOCKS }),
-  GetBlockRange: row({ response: "BlockRangeResponse", timeout: "bulk", answerLimit: Limits.LINE_BLOCKS }),
-  GetUTXOSet: row({ response: "UTXOSetResponse", timeout: "bulk", answerLimit: Limits.LINE_UTXO_SET }),
+  GetBlocks: row({ response: "BlocksResponse", timeout: "bulk", answerLimit: Limits.LINE_BLOCKS, cost: 50 }),
+  GetBlockRange: row({ response: "BlockRangeResponse", timeout: "bulk", answerLimit: Limits.LINE_BLOCKS, cost: 50 }),
+  GetUTXOSet: row({ response: "UTXOSetResponse", timeout: "bulk", answerLimit: Limits.LINE_UTXO_SET, cost: 500 }),
   UTXOStateQuery: row({ response: "UTXOStateResponse", timeout: "normal" }),
-  GetMasternodes: row({ response: "MasternodesResponse", timeout: "normal" }),
-  GetPeers: row({ response: "PeersResponse", timeout: "normal" }),
+  GetMasternodes: row({ response: "MasternodesResponse", timeout: "normal", cost: 50 }),
+  GetPeers: row({ response: "PeersResponse", timeout: "normal", cost: 300 }),
   GetPendingTransactions: row({
     response: "PendingTransactionsResponse",
     timeout: "normal",
-    answerLimit: Limits.LINE_BLOCKS
+    answerLimit: Limits.LINE_BLOCKS,
+    cost: 50
   })
 } as const
 
@@ -148,6 +152,7 @@ function row<const Tag extends MessageTag>(
     timeout: "quick",
     idempotent: true,
     answerLimit: Limits.LINE_ANSWER,
+    cost: 10,
     inline: false,
     ...fields
   }

@@ -111,14 +111,35 @@ export const OUTBOUND_SLOTS = 50
 export const PENDING_HANDSHAKES = 1_024
 /** The same of one address, so that it cannot take all of them. */
 export const PENDING_HANDSHAKES_PER_PEER = 4
+/** Established connections of one address: its claim, see docs/protocol.md, C-21. */
+export const CONNECTIONS_PER_IP = 1
+/** Inbound connections of one IPv4 /24: a sixteenth of the slots, for networks of one operator or behind one provider. */
+export const INBOUND_PER_IPV4_GROUP = 64
+/** The same of one IPv6 /64, which is what a single host is given. */
+export const INBOUND_PER_IPV6_GROUP = 4
 /** Capabilities of a peer that are kept. */
 export const CAPABILITIES_PER_PEER = 32
 /** Bad lines, halved every ten minutes, that make a ban. */
 export const BAN_SCORE = 10
 export const BAN_SCORE_HALF_LIFE = 10 * 60_000
 export const BAN_DURATION = 5 * 60_000
-/** Peers whose score or ban is remembered. */
+/** A ban by the operator who names no time, as in Bitcoin Core. */
+export const MANUAL_BAN_DURATION = 24 * 60 * 60_000
+/** Peers whose score is remembered. */
 export const SCORED_PEERS = 4_096
+/** Bans kept; above it the one that ends first goes, an operator's last. */
+export const BANNED_PEERS = 4_096
+
+// --- what a peer may cost, in microseconds of this node's time ---
+
+/** A second: 0.4 of a core, for 1,000 transactions of three inputs, which is all that a `timed` takes from one peer. */
+export const PEER_COST_RATE = 400_000
+/** At once, after two quiet seconds: the opening of a connection, or a block with 2,000 transactions. */
+export const PEER_COST_BURST = 2 * PEER_COST_RATE
+/** After so much work for one session, the others have their turn. */
+export const TURN_COST = 1_000
+/** Peers whose spending is remembered: four times as many as can be connected, and a budget is full after two seconds. */
+export const BUDGETED_PEERS = 4_096
 
 // --- address book, pools, caches ---
 

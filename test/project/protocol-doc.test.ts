@@ -22,6 +22,7 @@ import * as Limits from "../../src/protocol/Limits.ts"
 import { MasternodeRecord, MasternodeTier } from "../../src/protocol/Masternode.ts"
 import { Message, messageTags, OutPointState, Subscription } from "../../src/protocol/Message.ts"
 import { mainnet, testnet } from "../../src/protocol/Network.ts"
+import { limitNames, PeerBudget } from "../../src/protocol/PeerBudget.ts"
 import { peerId } from "../../src/protocol/PeerId.ts"
 import { OutPoint, Transaction, TxInput, TxOutput } from "../../src/protocol/Transaction.ts"
 import { Utxo, UtxoState, UtxoStateChange } from "../../src/protocol/Utxo.ts"
@@ -138,10 +139,10 @@ const casesOf = (shape: Shape): ReadonlyArray<Case> => (shape as EnumShape).case
 
 // --- amounts, as the document writes them ---
 
-const UNITS: Readonly<Record<string, number>> = { "": 1, KiB: 1024, MiB: 1024 * 1024, s: 1_000 }
+const UNITS: Readonly<Record<string, number>> = { "": 1, KiB: 1024, MiB: 1024 * 1024, ms: 1, s: 1_000 }
 
 const amount = (cell: string): number => {
-  const [, digits, unit] = /^([0-9,.]+) ?(|KiB|MiB|s)$/.exec(cell) ?? assert.fail(`not an amount: ${cell}`)
+  const [, digits, unit] = /^([0-9,.]+) ?(|KiB|MiB|ms|s)$/.exec(cell) ?? assert.fail(`not an amount: ${cell}`)
   return Number(digits!.replaceAll(",", "")) * UNITS[unit!]!
 }
 
@@ -218,8 +219,8 @@ describe("docs/protocol.md", () => {
     assert.deepStrictEqual(
       rows.map((row) => row.map((cell, column) => (column === 5 ? limits.get(cell) : cell))),
       requestTags.map((tag) => {
-        const { answerLimit, answeredBy, inline, response, timeout } = Exchange[tag]
-        return [tag, response, matchedBy(tag), answeredBy, timeout, answerLimit, inline ? "yes" : ""]
+        const { answerLimit, answeredBy, cost, inline, response, timeout } = Exchange[tag]
+        return [tag, response, matchedBy(tag), answeredBy, timeout, answerLimit, inline ? "yes" : "", String(cost)]
       })
     )
     assert.deepStrictEqual(
@@ -235,6 +236,18 @@ describe("docs/protocol.md", () => {
     for (const [name, value] of rowsUnder("policy", "value")) {
       assert.strictEqual(amount(value!), policyAmount(name!), name)
     }
+  })
+
+  it("lists what a peer may do as getlimits does", () => {
+    const scale = { bytes: 1, milliseconds: 1, microseconds: 1_000, count: 1 }
+    assert.deepStrictEqual(
+      rowsUnder("limit", "value", "of").map(([name, value, of]) => [name, amount(value!), of]),
+      limitNames.map((name) => {
+        const { of, unit, value } = PeerBudget[name]
+        assert.strictEqual(value, (Limits as Record<string, number>)[name], name)
+        return [name, value / scale[unit], of]
+      })
+    )
   })
 
   it("lists every reason to refuse a block, and whom it blames", () => {
