@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import { PEER_TEXT, RPC_TIMEOUT } from "../protocol/Limits.ts"
 import { type Call, readBody, writeAnswer, writeBody } from "./Envelope.ts"
 import type { Method } from "./Method.ts"
+import * as Bans from "./methods/Bans.ts"
 import * as Chain from "./methods/Chain.ts"
 import * as Coins from "./methods/Coins.ts"
 import * as Node from "./methods/Node.ts"
@@ -24,6 +25,11 @@ export const methods = [
   Chain.getblock,
   Coins.gettxoutsetinfo,
   Peers.getpeerinfo,
+  Peers.disconnectnode,
+  Peers.getlimits,
+  Bans.listbanned,
+  Bans.setban,
+  Bans.clearbanned,
   Node.uptime,
   Node.stop
 ] as const

@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import { hashFromHex, type Hash256 } from "../protocol/Hash.ts"
 import { height, type Height } from "../protocol/Height.ts"
 import { U64 } from "../protocol/Integer.ts"
+import { peerId, type PeerId } from "../protocol/PeerId.ts"
 
 const WholeNumber = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
@@ -21,6 +22,14 @@ export const BlockParam = Schema.Union([
 /** The block that a parameter names: by height, or by hash. */
 export const namedBlock = (param: typeof BlockParam.Type): Height | Hash256 =>
   typeof param === "string" ? hashFromHex(param)! : height(param)
+
+/** A peer as a parameter. */
+export const PeerParam = Schema.String.check(Schema.makeFilter((text) => peerId(text) !== undefined)).annotate({
+  description: "an IP address"
+})
+
+/** The peer that a parameter names. */
+export const namedPeer = (param: typeof PeerParam.Type): PeerId => peerId(param)!
 
 export const HeightResult = Schema.BigInt.annotate({ description: "a block height" })
 export const HashResult = Schema.String.annotate({ description: "a hash as 64 lower-case hex digits" })

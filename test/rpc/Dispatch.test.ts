@@ -6,6 +6,7 @@ import { dispatch, methods } from "../../src/rpc/Dispatch.ts"
 import { Blockchain } from "../../src/services/Blockchain.ts"
 import { MasternodeRegistry } from "../../src/services/MasternodeRegistry.ts"
 import { NodeLifecycle } from "../../src/services/NodeLifecycle.ts"
+import { PeerGuard } from "../../src/services/PeerGuard.ts"
 import { PeerRegistry } from "../../src/services/PeerRegistry.ts"
 import { UtxoStore } from "../../src/services/UtxoStore.ts"
 
@@ -15,6 +16,7 @@ const stuck = Layer.mergeAll(
   UtxoStore.layerTest(),
   MasternodeRegistry.layerTest(),
   PeerRegistry.layerTest(),
+  PeerGuard.layerTest(),
   NodeLifecycle.layer
 )
 

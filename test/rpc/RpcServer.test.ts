@@ -22,6 +22,7 @@ import { Blockchain } from "../../src/services/Blockchain.ts"
 import { StoreError } from "../../src/services/ChainStore.ts"
 import { MasternodeRegistry } from "../../src/services/MasternodeRegistry.ts"
 import { NodeLifecycle } from "../../src/services/NodeLifecycle.ts"
+import { PeerGuard } from "../../src/services/PeerGuard.ts"
 import { PeerRegistry } from "../../src/services/PeerRegistry.ts"
 import { UtxoStore } from "../../src/services/UtxoStore.ts"
 
@@ -55,6 +56,7 @@ const services = Layer.mergeAll(
     stream: Stream.fromIterable(coins)
   }),
   MasternodeRegistry.layerTest(),
+  PeerGuard.layerTest(),
   PeerRegistry.layerTest({
     peers: [
       {

@@ -4,11 +4,14 @@
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { MasternodeTier } from "../../protocol/Masternode.ts"
-import { formatPeerAddress } from "../../protocol/PeerId.ts"
+import { limitNames, PeerBudget } from "../../protocol/PeerBudget.ts"
+import { formatPeerAddress, peerAddress } from "../../protocol/PeerId.ts"
 import { MasternodeRegistry } from "../../services/MasternodeRegistry.ts"
+import { PeerGuard } from "../../services/PeerGuard.ts"
 import { PeerRegistry } from "../../services/PeerRegistry.ts"
 import { Count, SecondsResult } from "../Fields.ts"
 import { defineMethod } from "../Method.ts"
+import { rpcError } from "../RpcError.ts"
 
 export const getpeerinfo = defineMethod({
   name: "getpeerinfo",
@@ -21,6 +24,7 @@ export const getpeerinfo = defineMethod({
       bytesrecv: Count,
       bytessent: Count,
       conntime: SecondsResult,
+      gossip_dropped: Count.annotate({ description: "messages dropped because the peer took more than its budget" }),
       inbound: Schema.Boolean.annotate({ description: "whether the peer dialled this node" }),
       is_masternode: Schema.Boolean,
       lastseen: SecondsResult,
@@ -36,24 +40,66 @@ export const getpeerinfo = defineMethod({
   run: Effect.fnUntraced(function* () {
     const registry = yield* PeerRegistry
     const masternodes = yield* MasternodeRegistry
+    const guard = yield* PeerGuard
     const tiers = new Map((yield* masternodes.list).map(({ peer, tier }) => [peer, tier]))
-    return (yield* registry.peers).map((peer) => ({
-      active: true,
-      addr: formatPeerAddress(peer),
-      bytesrecv: peer.bytesReceived,
-      bytessent: peer.bytesSent,
-      conntime: seconds(peer.connectedAt),
-      inbound: peer.direction === "inbound",
-      is_masternode: tiers.has(peer.peer),
-      lastseen: seconds(peer.lastReceivedAt),
-      pingtime: peer.ping === null ? null : peer.ping / 1000,
-      services: "0000000000000409",
-      subver: `/${peer.agent}/`,
-      tier: tiers.get(peer.peer) ?? null,
-      timeoffset: 0,
-      version: 10_000
-    }))
+    return yield* Effect.forEach(yield* registry.peers, (peer) =>
+      Effect.map(guard.spending(peer.peer), ({ dropped }) => ({
+        active: true,
+        addr: formatPeerAddress(peer),
+        bytesrecv: peer.bytesReceived,
+        bytessent: peer.bytesSent,
+        conntime: seconds(peer.connectedAt),
+        gossip_dropped: dropped,
+        inbound: peer.direction === "inbound",
+        is_masternode: tiers.has(peer.peer),
+        lastseen: seconds(peer.lastReceivedAt),
+        pingtime: peer.ping === null ? null : peer.ping / 1000,
+        services: "0000000000000409",
+        subver: `/${peer.agent}/`,
+        tier: tiers.get(peer.peer) ?? null,
+        timeoffset: 0,
+        version: 10_000
+      }))
+    )
   })
+})
+
+export const disconnectnode = defineMethod({
+  name: "disconnectnode",
+  summary: "Closes the connection with a peer, which may come back.",
+  params: {
+    address: Schema.String.check(Schema.makeFilter((text) => peerAddress(text, 0) !== undefined)).annotate({
+      description: "an IP address, with or without a port"
+    })
+  },
+  result: Schema.Null,
+  errors: ["NotFound"],
+  run: Effect.fnUntraced(function* (params) {
+    const registry = yield* PeerRegistry
+    // A peer has one connection, so that the port says nothing more.
+    const { peer } = peerAddress(params.address, 0)!
+    if (!(yield* registry.peers).some((connected) => connected.peer === peer)) {
+      return yield* rpcError("NotFound", `Not connected: ${peer}`)
+    }
+    yield* registry.disconnect(peer, "requested")
+    return null
+  })
+})
+
+export const getlimits = defineMethod({
+  name: "getlimits",
+  summary: "What a peer may do to this node: every limit that it can meet.",
+  params: {},
+  result: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      value: Schema.Int,
+      unit: Schema.Literals(["bytes", "milliseconds", "microseconds", "count"]),
+      of: Schema.String.annotate({ description: "what it bounds" })
+    })
+  ),
+  errors: [],
+  run: () => Effect.succeed(limitNames.map((name) => ({ name, ...PeerBudget[name] })))
 })
 
 // --- internal ---
