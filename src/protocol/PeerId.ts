@@ -47,10 +47,14 @@ export const formatPeerAddress = (address: PeerAddress): string =>
 export type AddressScope = "public" | "private" | "loopback" | "unusable"
 
 export const addressScope = (peer: PeerId): AddressScope => {
+  if (!isIpv6(peer)) {
+    // Asked for every address that a peer names, hence by arithmetic.
+    const number = ipv4Number(peer)
+    return IPV4.find(({ first, last }) => number >= first && number <= last)?.scope ?? "public"
+  }
   const address = NetAddress.ipFromStringUnsafe(peer)
   if (NetAddress.isLoopback(address)) return "loopback"
-  if (NetAddress.isMulticast(address) || UNUSABLE.some(IpNetwork.contains(address))) return "unusable"
-  return PRIVATE.some(IpNetwork.contains(address)) ? "private" : "public"
+  return IPV6.find(({ network }) => IpNetwork.contains(network, address))?.scope ?? "public"
 }
 
 /** True for IPv6 peers, whose addresses only a timenode understands. */
@@ -58,19 +62,43 @@ export const isIpv6 = (peer: PeerId): boolean => peer.includes(":")
 
 // --- internal ---
 
-/** Addresses that name no host: unspecified, reserved, broadcast. */
-const UNUSABLE = ["0.0.0.0/8", "240.0.0.0/4", "::/128"].map(IpNetwork.fromStringUnsafe)
+const ipv4Number = (text: string): number => text.split(".").reduce((number, octet) => number * 256 + Number(octet), 0)
 
-/** Addresses that mean something else in every network: private, shared, link-local. */
-const PRIVATE = [
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "169.254.0.0/16",
-  "172.16.0.0/12",
-  "192.168.0.0/16",
-  "fc00::/7",
-  "fe80::/10"
-].map(IpNetwork.fromStringUnsafe)
+/**
+ * Special networks. Unusable addresses name no host: unspecified, reserved, multicast, for documentation or
+ * measurements. Private ones mean something else in every network: private, shared, link-local.
+ */
+const IPV4 = (
+  [
+    ["loopback", "127.0.0.0", 8],
+    ["private", "10.0.0.0", 8],
+    ["private", "100.64.0.0", 10],
+    ["private", "169.254.0.0", 16],
+    ["private", "172.16.0.0", 12],
+    ["private", "192.168.0.0", 16],
+    ["unusable", "0.0.0.0", 8],
+    ["unusable", "192.0.0.0", 24],
+    ["unusable", "192.0.2.0", 24],
+    ["unusable", "198.18.0.0", 15],
+    ["unusable", "198.51.100.0", 24],
+    ["unusable", "203.0.113.0", 24],
+    ["unusable", "224.0.0.0", 3]
+  ] as const
+).map(([scope, base, prefix]) => {
+  const first = ipv4Number(base)
+  return { scope, first, last: first + 2 ** (32 - prefix) - 1 }
+})
+
+const IPV6 = (
+  [
+    ["private", "fc00::/7"],
+    ["private", "fe80::/10"],
+    ["unusable", "::/128"],
+    ["unusable", "100::/64"],
+    ["unusable", "2001:db8::/32"],
+    ["unusable", "ff00::/8"]
+  ] as const
+).map(([scope, text]) => ({ scope, network: IpNetwork.fromStringUnsafe(text) }))
 
 const canonical = (address: NetAddress.IpAddress): PeerId =>
   NetAddress.formatIp(NetAddress.toCanonical(address)) as PeerId

@@ -43,12 +43,23 @@ describe("PeerId", () => {
   })
 
   it("belongs to a kind of network", () => {
-    const scopes = {
-      public: ["203.0.113.7", "8.8.8.8", "172.32.0.1", "2600::1"],
-      private: ["10.0.0.1", "100.64.0.1", "172.16.0.1", "192.168.1.1", "169.254.1.1", "fc00::1", "fe80::1"],
+    const scopes: Record<string, Array<string>> = {
+      public: ["8.8.8.8", "126.255.255.255", "128.0.0.1", "172.15.255.255", "172.32.0.1", "223.255.255.255", "2600::1"],
+      private: [
+        "10.0.0.1",
+        "100.127.0.1",
+        "172.16.0.1",
+        "172.31.0.1",
+        "192.168.1.1",
+        "169.254.1.1",
+        "fc00::1",
+        "fe80::1"
+      ],
       loopback: ["127.0.0.1", "127.64.3.9", "::1"],
       unusable: ["0.0.0.0", "0.1.2.3", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "ff02::1"]
     }
+    // For documentation and for measurements.
+    scopes.unusable?.push("192.0.2.1", "198.51.100.1", "203.0.113.7", "2001:db8::1", "198.18.0.1", "198.19.255.255")
     for (const [scope, texts] of Object.entries(scopes)) {
       for (const text of texts) assert.strictEqual(addressScope(peerId(text)!), scope, text)
     }
