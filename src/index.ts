@@ -2,6 +2,7 @@
  * Everything public, one namespace a module. A program that uses a few of them starts faster with the deep imports:
  * `import { PeerRegistry } from "timenode/services/PeerRegistry"`.
  */
+export * as FileAddressBook from "./layers/FileAddressBook.ts"
 export * as FilePeerGuard from "./layers/FilePeerGuard.ts"
 export * as LocalBlockchain from "./layers/LocalBlockchain.ts"
 export * as LocalNodeIdentity from "./layers/LocalNodeIdentity.ts"

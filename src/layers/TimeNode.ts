@@ -25,6 +25,7 @@ import type { PeerRegistry } from "../services/PeerRegistry.ts"
 import type { PeerNetwork } from "../services/PeerTransport.ts"
 import type { UtxoStore } from "../services/UtxoStore.ts"
 import { chainFile } from "./DataDirectory.ts"
+import * as FileAddressBook from "./FileAddressBook.ts"
 import * as FilePeerGuard from "./FilePeerGuard.ts"
 import * as LocalBlockchain from "./LocalBlockchain.ts"
 import * as LocalNodeIdentity from "./LocalNodeIdentity.ts"
@@ -69,10 +70,15 @@ export const peerGuard = Layer.unwrap(
   )
 )
 
+/** An address book in the data directory, or in memory when there is none. */
+export const addressBook = Layer.unwrap(
+  Effect.map(NodeConfig, ({ dataDir }) => (dataDir === null ? MemoryAddressBook.layer : FileAddressBook.layer(dataDir)))
+).pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
+
 /** A node with some parts replaced. */
 export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
   const identity = parts.identity ?? LocalNodeIdentity.layer.pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
-  const state = Layer.mergeAll(parts.addressBook ?? MemoryAddressBook.layer, LocalBlockchain.layer).pipe(
+  const state = Layer.mergeAll(parts.addressBook ?? addressBook, LocalBlockchain.layer).pipe(
     Layer.provideMerge(
       Layer.mergeAll(parts.masternodes ?? MemoryMasternodeRegistry.layer, parts.mempool ?? MemoryMempool.layer)
     ),

@@ -3,43 +3,61 @@
  *
  * One fiber an address, so that no peer is dialled twice at once; back-off doubles to five minutes, jittered, and is
  * forgotten only after a session that lasted. A peer that is this node itself, or on another network, is never dialled
- * again.
+ * again. Which addresses get the slots is decided in {@link ./OutboundSlots.ts}.
  */
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FiberMap from "effect/FiberMap"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
+import * as Limits from "../protocol/Limits.ts"
 import type { PeerAddress, PeerId } from "../protocol/PeerId.ts"
 import { AddressBook } from "../services/AddressBook.ts"
+import { MasternodeRegistry } from "../services/MasternodeRegistry.ts"
 import { NodeConfig } from "../services/NodeConfig.ts"
 import { PeerRegistry } from "../services/PeerRegistry.ts"
-import { PeerNetwork } from "../services/PeerTransport.ts"
-import * as PeerSession from "./PeerSession.ts"
+import { call, feel } from "./Call.ts"
+import * as OutboundSlots from "./OutboundSlots.ts"
 import * as Policies from "./Policies.ts"
 
 /** Keeps connections for as long as the layer lives. */
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
     const config = yield* NodeConfig
-    const calls = yield* FiberMap.make<PeerId>()
+    const book = yield* AddressBook
+    const calls: Calls = yield* FiberMap.make<PeerId>()
     for (const address of config.peers) {
       yield* FiberMap.run(calls, address.peer, persist(address), { onlyIfMissing: true })
     }
-    if (config.discovery) {
-      yield* Effect.forkScoped(Effect.repeat(fillSlots(calls), Schedule.spaced(Policies.dialInterval)))
-    }
+    if (!config.discovery || config.maxPeers === 0) return
+    yield* fillSlots(calls, book.anchors)
+    yield* fillSlots(calls, book.candidates).pipe(
+      Effect.andThen(recordAnchors),
+      Effect.repeat(Schedule.spaced(Policies.dialInterval)),
+      Effect.forkScoped
+    )
+    yield* Effect.forkScoped(
+      Effect.schedule(feelOut(calls), Schedule.jittered(Schedule.spaced(Policies.feelerInterval)))
+    )
   })
 )
 
 // --- internal ---
 
+/** Who is being dialled, or connected after that. A configured peer stays here between its calls. */
+type Calls = FiberMap.FiberMap<PeerId>
+
 /** Dials a configured peer again and again, until it turns out to be no peer for us. */
 const persist = Effect.fnUntraced(function* (address: PeerAddress) {
+  const registry = yield* PeerRegistry
+  // While the peer is connected with us there is nothing to do, whoever dialled.
+  const attempt = Effect.gen(function* () {
+    const isConnected = (yield* registry.peers).some(({ peer }) => peer === address.peer)
+    return isConnected ? "settled" : yield* call(address)
+  })
   while (true) {
     // Ends with a session that settled, so that the back-off begins anew with the next call.
-    const outcome = yield* call(address).pipe(
+    const outcome = yield* attempt.pipe(
       Effect.flatMap((outcome) => (outcome === "failed" ? Effect.fail(outcome) : Effect.succeed(outcome))),
       Effect.retry(Policies.reconnect)
     )
@@ -48,50 +66,46 @@ const persist = Effect.fnUntraced(function* (address: PeerAddress) {
   }
 })
 
-const fillSlots = Effect.fnUntraced(function* (calls: FiberMap.FiberMap<PeerId>) {
-  const book = yield* AddressBook
-  const config = yield* NodeConfig
-  const registry = yield* PeerRegistry
-  const connected = new Set((yield* registry.peers).map(({ peer }) => peer))
-  const busy = yield* FiberMap.size(calls)
-  const free = config.maxPeers - busy
-  if (free <= 0) return
-  // Enough to be left with as many as are free, whatever is left out.
-  const candidates = yield* book.candidates(free + busy + connected.size)
-  const idle = candidates.filter(({ peer }) => !connected.has(peer) && !FiberMap.hasUnsafe(calls, peer))
-  for (const address of idle.slice(0, free)) {
-    yield* FiberMap.run(calls, address.peer, call(address), { onlyIfMissing: true })
-  }
+const fillSlots = Effect.fnUntraced(function* (calls: Calls, candidates: Effect.Effect<ReadonlyArray<PeerAddress>>) {
+  const { maxPeers } = yield* NodeConfig
+  if ((yield* FiberMap.size(calls)) >= maxPeers) return
+  const chosen = OutboundSlots.choose(yield* candidates, {
+    slots: maxPeers,
+    outbound: inCalls(calls),
+    connected: yield* connectedPeers,
+    masternodes: new Set((yield* Effect.flatMap(MasternodeRegistry, ({ list }) => list)).map(({ peer }) => peer))
+  })
+  for (const address of chosen) yield* FiberMap.run(calls, address.peer, call(address), { onlyIfMissing: true })
 })
 
-/** Dials once and lives the session. `never` says that this address is no peer for us. */
-const call = Effect.fnUntraced(function* (address: PeerAddress) {
+/** Remembers, for the next start, the peers that this node has been connected with for longest. */
+const recordAnchors = Effect.gen(function* () {
   const book = yield* AddressBook
-  const network = yield* PeerNetwork
-  const began = yield* Clock.currentTimeMillis
-  const error = yield* network.dial(address).pipe(
-    // No handshake takes so long, so that the session is past it by then.
-    Effect.tap(() => Effect.forkScoped(Effect.delay(book.recordConnected(address), Policies.settledSession))),
-    Effect.flatMap(PeerSession.run),
-    Effect.scoped,
-    Effect.flip
-  )
-  if (error._tag === "DialError") {
-    yield* Effect.logDebug(`${address.peer}:${address.port} cannot be reached: ${error.reason}`)
-    yield* book.recordFailure(address.peer)
-    return "failed"
-  }
-  if (error.reason === "connectedToSelf" || error.reason === "wrongGenesis") {
-    yield* Effect.logInfo(`${address.peer} is not dialled again: ${error.reason}`)
-    yield* book.forget(address.peer)
-    return "never"
-  }
-  const lived = (yield* Clock.currentTimeMillis) - began
-  if (error.established && lived >= Duration.toMillis(Policies.settledSession)) {
-    yield* book.recordConnected(address)
-    return "settled"
-  }
-  const isConnectedOtherwise = error.reason === "alreadyConnected" || error.reason === "superseded"
-  if (!isConnectedOtherwise) yield* book.recordFailure(address.peer)
-  return "failed"
+  const registry = yield* PeerRegistry
+  const dialled = (yield* registry.peers).filter(({ direction }) => direction === "outbound")
+  if (dialled.length === 0) return
+  const longest = dialled.sort((a, b) => a.connectedAt - b.connectedAt).slice(0, Limits.ANCHORS)
+  yield* book.recordAnchors(longest.map(({ peer, port }) => ({ peer, port })))
 })
+
+/**
+ * While all slots are taken, shakes hands with an address that was never reached. So the book comes to know more
+ * addresses that are alive than those that this node is connected with, and hearsay that is not goes.
+ */
+const feelOut = Effect.fnUntraced(function* (calls: Calls) {
+  const book = yield* AddressBook
+  const { maxPeers } = yield* NodeConfig
+  if ((yield* FiberMap.size(calls)) < maxPeers) return
+  const connected = yield* connectedPeers
+  const unknown = (yield* book.candidates).find(
+    ({ lastConnected, peer }) => lastConnected === null && !connected.has(peer) && !FiberMap.hasUnsafe(calls, peer)
+  )
+  if (unknown === undefined) return
+  yield* Effect.flatMap(FiberMap.run(calls, unknown.peer, feel(unknown), { onlyIfMissing: true }), Fiber.await)
+})
+
+const connectedPeers = Effect.flatMap(PeerRegistry, ({ peers }) =>
+  Effect.map(peers, (infos) => new Set(infos.map(({ peer }) => peer)))
+)
+
+const inCalls = (calls: Calls): ReadonlySet<PeerId> => new Set(Array.from(calls, ([peer]) => peer))

@@ -76,3 +76,7 @@ export const passOver = Duration.seconds(60)
 
 /** How often free outbound slots are filled from the address book. */
 export const dialInterval = Duration.seconds(10)
+/** How often, jittered, an address that was never reached is tried while all slots are taken. */
+export const feelerInterval = Duration.minutes(2)
+/** How long such a session lasts: longer than any handshake and the genesis check that follows. */
+export const feelerSession = Duration.seconds(20)

@@ -107,6 +107,10 @@ export const ACCEPT_COMPLAINT_INTERVAL = 1_000
 
 export const INBOUND_SLOTS = 1_024
 export const OUTBOUND_SLOTS = 50
+/** Outbound connections beyond those, which last some seconds and show that an address is alive. */
+export const FEELER_SLOTS = 1
+/** Outbound connections to one network group; there is no second one while another group has an address to dial. */
+export const OUTBOUND_PER_GROUP = 2
 /** Connections that have not finished their handshake. */
 export const PENDING_HANDSHAKES = 1_024
 /** The same of one address, so that it cannot take all of them. */
@@ -143,9 +147,26 @@ export const BUDGETED_PEERS = 4_096
 
 // --- address book, pools, caches ---
 
-export const KNOWN_ADDRESSES = 4_096
-/** Addresses taken from one PeersResponse. */
+/** Buckets of addresses that were named and never reached; see `layers/AddressTables`. */
+export const NEW_BUCKETS = 256
+/** Buckets of addresses that were reached. */
+export const TRIED_BUCKETS = 64
+export const ADDRESSES_PER_BUCKET = 16
+/** New buckets open to what the peers of one network group name: a sixteenth of them. */
+export const NEW_BUCKETS_PER_SOURCE = 16
+/** Tried buckets open to the addresses of one network group: a sixteenth of them. */
+export const TRIED_BUCKETS_PER_GROUP = 4
+/** Addresses known, beside those configured: all buckets full. */
+export const KNOWN_ADDRESSES = 5_120
+/** Addresses read of one PeersResponse. */
 export const ADDRESSES_PER_INTAKE = 1_000
+/** New addresses taken from one peer at once; after that one comes free every `ADDRESS_INTERVAL`. */
+export const ADDRESS_BURST = 1_000
+export const ADDRESS_INTERVAL = 10_000
+/** Peers whose allowance of addresses is remembered: all that can be connected, several times over. */
+export const ADDRESS_SOURCES = 4_096
+/** Outbound peers that are dialled first after a restart. */
+export const ANCHORS = 4
 export const KNOWN_MASTERNODES = 2_000
 export const MEMPOOL_TRANSACTIONS = 10_000
 /** The largest transaction that is passed on and mined, as it is hashed. */

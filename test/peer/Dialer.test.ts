@@ -18,16 +18,21 @@ import { AlreadyConnected, PeerConnections, RegistrationError } from "../../src/
 import { type PeerInfo, PeerRegistry } from "../../src/services/PeerRegistry.ts"
 import { DialError, PeerNetwork, type PeerTransport } from "../../src/services/PeerTransport.ts"
 import * as MockNode from "../../src/testing/MockNode.ts"
-import { peer, peerInfo } from "./Fixture.ts"
-import { ack, node, settle, version, wait } from "./Session.ts"
+import { peerInfo } from "./Fixture.ts"
+import { ack, handshake, node, settle, version, wait } from "./Session.ts"
 
+/** A peer of its own network group for every number up to 255. */
+const peer = (number: number): PeerId => `${number}.113.0.1` as PeerId
 const address = (number: number): PeerAddress => ({ peer: peer(number), port: testnet.p2pPort })
+/** An address that was reached before. */
 const known = (number: number): KnownAddress => ({
   ...address(number),
   source: "gossip",
-  lastConnected: null,
+  lastConnected: 0,
   failures: 0
 })
+/** One that somebody named. */
+const hearsay = (number: number): KnownAddress => ({ ...known(number), lastConnected: null })
 
 /** Who was dialled, when, in milliseconds. */
 type Dials = Array<readonly [PeerId, number]>
@@ -39,16 +44,17 @@ interface Told {
   readonly forgotten: Array<PeerId>
 }
 
-const book = (told: Told, candidates: ReadonlyArray<KnownAddress> = [], asked: Array<number> = []) =>
+const book = (
+  told: Told,
+  candidates: ReadonlyArray<KnownAddress> = [],
+  overrides: Partial<AddressBook["Service"]> = {}
+) =>
   AddressBook.layerTest({
-    candidates: (count) =>
-      Effect.sync(() => {
-        asked.push(count)
-        return candidates.filter(({ peer }) => !told.forgotten.includes(peer)).slice(0, count)
-      }),
+    candidates: Effect.sync(() => candidates.filter(({ peer }) => !told.forgotten.includes(peer))),
     recordConnected: ({ peer }) => Effect.sync(() => void told.connected.push(peer)),
     recordFailure: (peer) => Effect.sync(() => void told.failed.push(peer)),
-    forget: (peer) => Effect.sync(() => void told.forgotten.push(peer))
+    forget: (peer) => Effect.sync(() => void told.forgotten.push(peer)),
+    ...overrides
   })
 
 const told = (): Told => ({ connected: [], failed: [], forgotten: [] })
@@ -238,13 +244,7 @@ describe("peers from the address book", () => {
     const dials: Dials = []
     const seen = told()
     const layers = AddressBook.layerTest({
-      candidates: (count) =>
-        Effect.sync(() =>
-          [1, 2, 3, 4, 5]
-            .map(known)
-            .filter(({ peer }) => !seen.failed.includes(peer))
-            .slice(0, count)
-        ),
+      candidates: Effect.sync(() => [1, 2, 3, 4, 5].map(known).filter(({ peer }) => !seen.failed.includes(peer))),
       recordFailure: (failed) => Effect.sync(() => void seen.failed.push(failed))
     })
     return dialling(
@@ -262,14 +262,61 @@ describe("peers from the address book", () => {
     )
   })
 
-  it.effect("are not even looked up when discovery is off", () => {
-    const asked: Array<number> = []
+  it.effect("are dialled first when the previous run was connected with them", () => {
     const dials: Dials = []
     return dialling(
-      { config: { discovery: false }, dials, layers: book(told(), [known(1)], asked) },
+      {
+        config: { ...discovering(3), peers: [address(9)] },
+        dials,
+        dial: () => Effect.never,
+        layers: book(told(), [known(1), known(2)], { anchors: Effect.succeed([address(7), address(9)]) })
+      },
+      Effect.sync(() =>
+        assert.deepStrictEqual(
+          dials.map(([to]) => to),
+          [peer(9), peer(7), peer(1)]
+        )
+      )
+    )
+  })
+
+  it.effect("become the anchors of the next run, those first that have been connected for longest", () => {
+    const recorded: Array<ReadonlyArray<PeerAddress>> = []
+    const connected = [
+      ...[5, 3, 1, 2, 4, 6].map((number) =>
+        peerInfo({ peer: peer(number), direction: "outbound", connectedAt: number, port: 7 })
+      ),
+      peerInfo({ peer: peer(9), direction: "inbound", connectedAt: 0 })
+    ]
+    const layers = book(told(), [], { recordAnchors: (addresses) => Effect.sync(() => void recorded.push(addresses)) })
+    return dialling(
+      {
+        config: discovering(9),
+        dials: [],
+        layers: Layer.merge(layers, PeerRegistry.layerTest({ peers: connected }))
+      },
+      Effect.sync(() =>
+        assert.deepStrictEqual(recorded, [[1, 2, 3, 4].map((number) => ({ peer: peer(number), port: 7 }))])
+      )
+    )
+  })
+
+  it.effect("are not even looked up when discovery is off", () => {
+    let asked = 0
+    const dials: Dials = []
+    const looked = Effect.sync(() => {
+      asked++
+      return [known(1)]
+    })
+    return dialling(
+      {
+        config: { discovery: false },
+        dials,
+        layers: book(told(), [], { candidates: looked, anchors: looked })
+      },
       Effect.gen(function* () {
         yield* TestClock.adjust("10 minutes")
-        assert.deepStrictEqual([dials, asked], [[], []])
+        assert.deepStrictEqual([dials, asked], [[], 0])
       })
     )
   })
@@ -424,6 +471,77 @@ describe("sessions", () => {
       )
     )
   })
+
+  it.effect("that a configured peer has dialled are waited out, and count as a success", () => {
+    const dials: Dials = []
+    return Effect.gen(function* () {
+      yield* start
+      // It cannot be reached, and the back-off grows.
+      yield* wait("40 seconds")
+      const before = dials.length
+      assert.isAbove(before, 2)
+      const driver = yield* Driver
+      const remote = yield* driver.dial(peer(1))
+      yield* remote.send(handshake)
+      yield* Effect.forkScoped(Effect.ignore(answerPings(remote)))
+      yield* wait("900 seconds")
+      assert.strictEqual(dials.length, before)
+      yield* remote.close
+      const ended = yield* Clock.currentTimeMillis
+      yield* wait("30 seconds")
+      assert.isAtLeast(dials.length, before + 2)
+      assert.isAtMost(dials[before]![1] - ended, 5_000)
+    }).pipe(Effect.provide(calling({ peers: [address(1)] }, dials, book(told()))))
+  })
+
+  it.effect(
+    "feel out, while all slots are taken, what was never reached: one about every two minutes, closed soon",
+    () => {
+      const dials: Dials = []
+      const seen = told()
+      const heard: Array<ReadonlyArray<string>> = []
+      const feelable = Effect.sync(() => [known(1), ...[2, 3, 4].map(hearsay).filter(isUntouched)])
+      const isUntouched = ({ peer }: KnownAddress) => ![...seen.connected, ...seen.failed].includes(peer)
+      return Effect.gen(function* () {
+        yield* listen(1, live)
+        // The second lives, the third hangs up after the handshake, the fourth is not there.
+        yield* listen(2, (remote) =>
+          Effect.andThen(
+            live(remote),
+            Effect.sync(() => void heard.push(remote.received.map(({ _tag }) => _tag)))
+          )
+        )
+        yield* listen(3, (remote) => Effect.andThen(remote.send(ack), remote.close))
+        yield* start
+        yield* wait("70 seconds")
+        assert.deepStrictEqual([dials, seen.connected], [[[peer(1), 0]], [peer(1)]])
+        const registry = yield* PeerRegistry
+        for (let second = 70; second < 600; second++) {
+          yield* wait("1 seconds")
+          assert.isAtMost((yield* registry.peers).length, 2)
+        }
+        assert.deepStrictEqual(
+          dials.map(([to]) => to),
+          [peer(1), peer(2), peer(3), peer(4)]
+        )
+        assert.isTrue(
+          pauses(
+            dials.map(([, time]) => [peer(1), time] as const),
+            peer(1)
+          ).every((pause) => pause >= 90_000)
+        )
+        assert.deepStrictEqual(seen, { ...told(), connected: [peer(1), peer(2)], failed: [peer(3), peer(4)] })
+        assert.deepStrictEqual(
+          (yield* registry.peers).map((info) => info.peer),
+          [peer(1)]
+        )
+        // What a peer hears of a short session is what it hears of any.
+        assert.deepStrictEqual(heard[0]?.slice(0, 3), ["Handshake", "Version", "GetBlockHeight"])
+      }).pipe(
+        Effect.provide(calling({ discovery: true, maxPeers: 1 }, dials, book(seen, [], { candidates: feelable })))
+      )
+    }
+  )
 
   it.effect("end with the dialler", () =>
     Effect.gen(function* () {

@@ -269,7 +269,8 @@ export const suite = (
         const error = yield* Effect.flip(accepted)
         assert.strictEqual(error.reason._tag, "PeerBanned")
         yield* banned.closed
-        for (const peer of [1, 2, 3]) yield* outbound(peer + 10)
+        // Three and the one for a feeler.
+        for (const peer of [1, 2, 3, 4]) yield* outbound(peer + 10)
         const listener = yield* peers.listen(20)
         const tooMany = yield* Effect.flip(Effect.flatMap(network.dial(listener.address), connections.register))
         assert.strictEqual(tooMany._tag === "RegistrationError" && tooMany.reason._tag, "TooManyPeers")

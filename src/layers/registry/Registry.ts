@@ -61,7 +61,7 @@ const makePool = Effect.gen(function* () {
     turns: new Turns(yield* Clock.Clock, scheduler.makeDispatcher()),
     inline: yield* InlineAnswers,
     nodeId,
-    outboundSlots: maxPeers,
+    outboundSlots: maxPeers + Limits.FEELER_SLOTS,
     log: (text: string) => void log(Effect.logInfo(text))
   }
   return yield* Effect.acquireRelease(
