@@ -262,6 +262,21 @@ describe("peers from the address book", () => {
     )
   })
 
+  it.effect("are two of a network group, and no feeler goes to a third while there are slots", () => {
+    const dials: Dials = []
+    const neighbours = [1, 2, 3].map((host) => ({ ...hearsay(1), peer: `1.113.0.${host}` as PeerId }))
+    return dialling(
+      { config: discovering(5), dials, dial: () => Effect.never, layers: book(told(), neighbours) },
+      Effect.gen(function* () {
+        yield* TestClock.adjust("30 minutes")
+        assert.deepStrictEqual(
+          dials.map(([to]) => to),
+          neighbours.slice(0, 2).map(({ peer }) => peer)
+        )
+      })
+    )
+  })
+
   it.effect("are dialled first when the previous run was connected with them", () => {
     const dials: Dials = []
     return dialling(
