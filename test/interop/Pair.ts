@@ -38,13 +38,13 @@ export const pair = Effect.fn("pair")(function* (options: PairOptions) {
   })
   let current = yield* start
   let frozen = 0
-  const freeze = (pid: () => number | undefined, seconds: number) =>
+  const stopped = <A, E, R>(pid: () => number | undefined, meanwhile: Effect.Effect<A, E, R>) =>
     Effect.acquireUseRelease(
       Effect.sync(() => {
         frozen++
         process.kill(pid()!, "SIGSTOP")
       }),
-      () => Effect.sleep(`${seconds * 1000} millis`),
+      () => meanwhile,
       () =>
         Effect.sync(() => {
           process.kill(pid()!, "SIGCONT")
@@ -57,6 +57,8 @@ export const pair = Effect.fn("pair")(function* (options: PairOptions) {
     /** False while one of the two cannot act: then nothing can be expected of them. */
     isAwake: () => frozen === 0,
     dial: node.order("dial"),
+    /** Given while our node is stopped, it is obeyed when that goes on. */
+    dialLater: Effect.asVoid(Effect.forkScoped(node.order("dial"), { startImmediately: true })),
     drop: node.order("drop"),
     peers: node.order("peers") as Effect.Effect<ReadonlyArray<PeerView>>,
     ping: node.order("ping") as Effect.Effect<boolean>,
@@ -70,8 +72,9 @@ export const pair = Effect.fn("pair")(function* (options: PairOptions) {
         theirs: established.filter(({ local, remote }) => local === theirs && remote === ours)
       }
     },
-    freezeTheirs: (seconds: number) => freeze(() => current.pid, seconds),
-    freezeOurs: (seconds: number) => freeze(() => node.pid, seconds),
+    /** Stops the `timed`, or our node, for as long as something takes. */
+    whileItIsStopped: <A, E, R>(meanwhile: Effect.Effect<A, E, R>) => stopped(() => current.pid, meanwhile),
+    whileWeAreStopped: <A, E, R>(meanwhile: Effect.Effect<A, E, R>) => stopped(() => node.pid, meanwhile),
     kill: Effect.suspend(() => Scope.close(current.life, Exit.void)),
     restart: Effect.map(start, (fresh) => void (current = fresh)),
     impostor: (manner: Impostor) => impostor(options, manner)

@@ -12,8 +12,6 @@ export interface Situation {
   readonly happen: (pair: Pair, random: () => number) => Effect.Effect<void, unknown, Scope.Scope>
 }
 
-/** Real seconds until a `timed` dials again after its connection ended: 5 of its own. */
-const TIMED_REDIALS_AFTER = 0.25
 /** Longer, in real seconds, than a silent connection is trusted (35 s), than either side waits for Pongs, and than 150 s. */
 const ABSENCES = [2, 3, 5, 8] as const
 
@@ -36,15 +34,9 @@ export const situations: ReadonlyArray<Situation> = [
   {
     name: "both dial at once",
     suits: timedDials,
-    happen: Effect.fnUntraced(function* ({ dial, drop }, random) {
-      yield* drop
-      // Around the moment at which it dials: some before, some after.
-      const at = [0, 1, 2].map(() => TIMED_REDIALS_AFTER + (random() - 0.5) * 0.1).sort()
-      yield* Effect.forEach(at, (delay) => Effect.andThen(seconds(delay), dial), {
-        concurrency: "unbounded",
-        discard: true
-      })
-    })
+    // It dials as it starts. When we go on, that waits to be accepted, and our own dial is due.
+    happen: ({ dialLater, kill, restart, whileWeAreStopped }) =>
+      Effect.andThen(kill, whileWeAreStopped(Effect.andThen(dialLater, restart)))
   },
   {
     name: "both dial as it starts",
@@ -59,12 +51,12 @@ export const situations: ReadonlyArray<Situation> = [
   {
     name: "it is stopped and goes on",
     suits: always,
-    happen: ({ freezeTheirs }, random) => freezeTheirs(pick(ABSENCES, random))
+    happen: ({ whileItIsStopped }, random) => whileItIsStopped(seconds(pick(ABSENCES, random)))
   },
   {
     name: "we are stopped and go on",
     suits: always,
-    happen: ({ freezeOurs }, random) => freezeOurs(pick(ABSENCES, random))
+    happen: ({ whileWeAreStopped }, random) => whileWeAreStopped(seconds(pick(ABSENCES, random)))
   },
   {
     name: "it is killed and restarted",
