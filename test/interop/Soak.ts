@@ -6,7 +6,7 @@
  * of either side ends one. Drops are taken from the system's sockets and from the logs of both kinds.
  */
 import { Clock, Effect } from "effect"
-import { readFileSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { dueHeight, hashAt, type Member, mixedNetwork, SPEED, tipOf } from "./MixedNetwork.ts"
 import { until } from "./Processes.ts"
 import { connections, peerSockets } from "./Sockets.ts"
@@ -49,6 +49,14 @@ export const soak = Effect.fn("soak")(function* (minutes: number, progress: (lin
   const logged = new Map(members.map((member) => [member, member.log().length]))
   const drops = new Map<string, number>()
   const memory = new Map(nodes.map((node) => [node, [] as Array<number>]))
+  /** A node that cannot be asked is a fault to report, not the end of the report. */
+  const fault =
+    <A>(where: string, instead: A) =>
+    (error: unknown): Effect.Effect<A> =>
+      Effect.sync(() => {
+        faults.push(`${where}: ${error instanceof Error ? error.message : String(error)}`)
+        return instead
+      })
   const count = (reason: string) => drops.set(reason, (drops.get(reason) ?? 0) + 1)
 
   const began = yield* Clock.currentTimeMillis
@@ -71,7 +79,7 @@ export const soak = Effect.fn("soak")(function* (minutes: number, progress: (lin
     standing = now
     for (const [node, sizes] of memory) sizes.push(residentOf(node))
     if (++sample % SAMPLES_PER_CHECKPOINT === 0) {
-      const heights = yield* compareChains(members, faults)
+      const heights = yield* compareChains(members, faults).pipe(Effect.catch(fault("a checkpoint", [NaN])))
       checkpoints++
       progress(
         `${seconds(yield* elapsed)} s: heights ${heights.join(" ")}, due ${dueHeight(clock)}, ` +
@@ -90,9 +98,9 @@ export const soak = Effect.fn("soak")(function* (minutes: number, progress: (lin
       (tips) => new Set(tips.map(({ hash, height }) => `${height} ${hash}`)).size === 1
     ),
     30
-  ).pipe(Effect.catch((error) => Effect.sync(() => faults.push(`at the end: ${error.message}`))))
-  const tips = yield* Effect.forEach(members, tipOf)
-  const blocks = Math.min(...tips.map(({ height }) => height))
+  ).pipe(Effect.catch(fault("at the end", undefined)))
+  const heights = yield* Effect.forEach(members, heightOf).pipe(Effect.catch(fault("at the end", [0])))
+  const blocks = Math.min(...heights)
   // Made in threes, when they are late; some minutes pass until the first are.
   if (blocks < dueHeight(clock) - BLOCKS_BEHIND) faults.push(`only ${blocks} of ${dueHeight(clock)} blocks were made`)
 
@@ -164,6 +172,8 @@ const endsOf = (name: string): ReadonlyArray<string> => name.split(" -> ").map((
 const linkOf = (names: ReadonlySet<string>, a: string, b: string): ReadonlyArray<string> =>
   [...names].filter((name) => endsOf(name).includes(a) && endsOf(name).includes(b))
 
+const heightOf = (member: Member) => Effect.map(tipOf(member), ({ height }) => height)
+
 /** All chains are one up to the lowest tip. Returns the heights. */
 const compareChains = Effect.fnUntraced(
   function* (members: ReadonlyArray<Member>, faults: Array<string>) {
@@ -185,8 +195,12 @@ const timedDrop = (line: string): string | undefined =>
 const isBan = (line: string): boolean =>
   /PERMANENTLY BANNED|Auto-banned|Violation #|blacklisted IP|: banned"/.test(line)
 
-const residentOf = ({ pid }: Member): number =>
-  Math.round(Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]) / 1024)
+/** In MiB; 0 when it has ended. */
+const residentOf = ({ pid }: Member): number => {
+  const status = `/proc/${pid}/status`
+  if (!existsSync(status)) return 0
+  return Math.round(Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(status, "latin1"))?.[1] ?? 0) / 1024)
+}
 
 /** The mean of the first sixth, of the middle, and of the last sixth. */
 const thirds = (sizes: ReadonlyArray<number>): readonly [number, number, number] => {
