@@ -107,6 +107,8 @@ const churn = async (port: number, host: string): Promise<boolean> => {
   const all: Record<string, number> = {}
   const heaps: Array<number> = []
   try {
+    // Output is opened when it is first used, and belongs to what there was.
+    console.log(`${connections} connections to ${host}:${port}`)
     await peers.run(WARM_UP)
     await left(undefined)
     await sleep(500)
