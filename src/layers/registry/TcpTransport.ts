@@ -2,9 +2,10 @@
  * One TCP connection as a transport.
  *
  * Lines are split and decoded within the socket's `data` callback, up to a share of them; for the rest the connection
- * waits for its turn, so that a peer that never pauses for breath holds up nobody. What is written in one turn of the event loop leaves
- * in one system call, and no more than a window of it is handed to the socket at a time, so that a slow reader's
- * progress shows. A closed socket is really closed: what was written has a short while to leave.
+ * waits for its turn, so that a peer that never pauses for breath holds up nobody. What is written in one turn of the
+ * event loop leaves in one system call, and no more than a window of it is handed to the socket at a time, so that a slow
+ * reader's progress shows. A closed socket is really closed: what was written has a short while to leave. If the rest of a line
+ * cannot leave, the connection is reset and not ended, because a peer takes what stands before the end for a line.
  */
 import type * as Net from "node:net"
 import * as Limits from "../../protocol/Limits.ts"
@@ -79,14 +80,17 @@ export class TcpTransport implements PeerTransport {
     if (this.endedFor !== undefined) return
     const rest = this.queue
     this.end(reason)
-    if (ABRUPT.has(reason)) {
-      this.socket.destroy()
-      return
-    }
+    if (ABRUPT.has(reason)) return this.abandon(rest.length > 0)
     for (const chunk of rest) this.socket.write(chunk)
     this.socket.destroySoon()
-    const grace = setTimeout(() => this.socket.destroy(), Limits.CLOSE_GRACE)
+    const grace = setTimeout(() => this.abandon(true), Limits.CLOSE_GRACE)
     this.socket.once("close", () => clearTimeout(grace))
+  }
+
+  /** Closes the socket for good. With a reset the peer sees a failure, and not a line that ends too early. */
+  private abandon(isUnfinished: boolean): void {
+    if (isUnfinished || this.inFlight > 0) this.socket.resetAndDestroy()
+    else this.socket.destroy()
   }
 
   private readonly onData = (chunk: Buffer): void => {
