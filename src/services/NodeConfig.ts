@@ -20,7 +20,10 @@ export interface NodeConfigValues {
   readonly peers: ReadonlyArray<PeerAddress>
   /** Dial addresses that peers name, and take such addresses at all. */
   readonly discovery: boolean
+  /** Peers dialled at most. */
   readonly maxPeers: number
+  /** Connections accepted at most. */
+  readonly maxInbound: number
   readonly rpcListen: { readonly host: string; readonly port: number } | null
   /** Null keeps everything in memory. */
   readonly dataDir: string | null
@@ -37,6 +40,7 @@ export const defaults: NodeConfigValues = {
   peers: [],
   discovery: true,
   maxPeers: Limits.OUTBOUND_SLOTS,
+  maxInbound: Limits.INBOUND_SLOTS,
   rpcListen: { host: "127.0.0.1", port: testnet.rpcPort },
   dataDir: null,
   legacy: true,

@@ -68,7 +68,7 @@ export class PeerBanned extends Schema.TaggedError<PeerBanned>()("PeerBanned", {
   peer: Schema.String
 }) {}
 
-/** All slots of the connection's direction are taken. */
+/** All slots of the connection's direction are taken, or too many connections come from its address or subnet. */
 export class TooManyPeers extends Schema.TaggedError<TooManyPeers>()("TooManyPeers", {
   peer: Schema.String,
   limit: Schema.Number

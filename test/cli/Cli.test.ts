@@ -11,7 +11,8 @@ describe("usage", { concurrent: true }, () => {
       assert.strictEqual(code, 0)
       assert.strictEqual(stderr, "")
       const flags =
-        "config network data-dir listen external-address peer rpc-listen max-peers no-discovery log-level log-format"
+        "config network data-dir listen external-address peer rpc-listen max-peers max-inbound " +
+        "no-discovery log-level log-format"
       for (const flag of flags.split(" ")) assert.include(stdout, `--${flag} `)
     })
   )

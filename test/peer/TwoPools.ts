@@ -304,7 +304,7 @@ class Side {
       turns: new Turns(clockOf(network), this.scheduler.makeDispatcher()),
       inline: () => undefined,
       nodeId,
-      outboundSlots: Limits.OUTBOUND_SLOTS,
+      slots: { inbound: Limits.INBOUND_SLOTS, outbound: Limits.OUTBOUND_SLOTS },
       log: () => {}
     })
   }

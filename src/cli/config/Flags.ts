@@ -41,6 +41,7 @@ export const nodeFlags = {
     "Where JSON-RPC is served (default: 127.0.0.1, port 24101 or 24001)"
   ),
   maxPeers: optionalText("max-peers", "N", "Most peers to dial (default: 50)"),
+  maxInbound: optionalText("max-inbound", "N", "Most connections to accept (default: 1024)"),
   noDiscovery: Flag.Boolean("no-discovery").pipe(
     Flag.withDescription("Dial only --peer and bootstrap_peers, and take no addresses from peers"),
     Flag.withDefault(false)
@@ -61,6 +62,7 @@ export interface NodeFlagValues extends StorageFlagValues {
   readonly peers: ReadonlyArray<string>
   readonly rpcListen: Option.Option<string>
   readonly maxPeers: Option.Option<string>
+  readonly maxInbound: Option.Option<string>
   readonly noDiscovery: boolean
   readonly logLevel: Option.Option<string>
   readonly logFormat: Option.Option<string>

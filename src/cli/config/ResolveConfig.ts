@@ -90,6 +90,7 @@ export const resolveConfig = (sources: ConfigSources): Result.Result<ResolvedCon
     peers: distinct(values("peers").flatMap(({ value }) => value)),
     discovery: first("discovery")?.value ?? defaults.discovery,
     maxPeers: first("maxPeers")?.value ?? defaults.maxPeers,
+    maxInbound: first("maxInbound")?.value ?? defaults.maxInbound,
     rpcListen: rpcEnabled ? rpcListen : null,
     dataDir:
       first("backend")?.value === "memory" ? null : dataDirectory(first("dataDir")?.value ?? "", network, sources.home),

@@ -1,8 +1,8 @@
 /**
  * Every setting: its key in the file, its flag, its environment variable, and how its value is read.
  *
- * The keys are those of `timed`'s config.toml. Those that `timed` has and timenode does not use are listed too, so that
- * a file made for `timed` works and the operator learns what it does not do.
+ * The keys are those of `timed`'s config.toml, and `network.max_inbound`. Those that `timed` has and timenode does not
+ * use are listed too, so that a file made for `timed` works and the operator learns what it does not do.
  */
 import * as Result from "effect/Result"
 import { parseAddress } from "../../protocol/Address.ts"
@@ -88,6 +88,13 @@ export const settings = {
     "IP or IP:PORT of each peer (host names are not looked up)"
   ),
   maxPeers: setting("network.max_peers", "max-peers", "TIME_MAX_PEERS", integer(0, 10_000), "a number from 0 to 10000"),
+  maxInbound: setting(
+    "network.max_inbound",
+    "max-inbound",
+    "TIME_MAX_INBOUND",
+    integer(0, 10_000),
+    "a number from 0 to 10000"
+  ),
   discovery: setting("network.enable_peer_discovery", "no-discovery", "TIME_DISCOVERY", truth, "true or false"),
   rpcEnabled: setting("rpc.enabled", null, "TIME_RPC_ENABLED", truth, "true or false"),
   rpcListen: setting(

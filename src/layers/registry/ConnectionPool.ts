@@ -8,7 +8,7 @@ import * as Limits from "../../protocol/Limits.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import * as Wire from "../../protocol/wire/Wire.ts"
 import type { InlineAnswer } from "../../services/InlineAnswers.ts"
-import type { DisconnectReason, PeerInfo } from "../../services/PeerRegistry.ts"
+import type { Direction, DisconnectReason, PeerInfo } from "../../services/PeerRegistry.ts"
 import type { PeerTransport } from "../../services/PeerTransport.ts"
 import { ByteBudget } from "./ByteBudget.ts"
 import { Claims, type Standing } from "./Claims.ts"
@@ -22,7 +22,7 @@ export interface PoolOptions {
   readonly inline: InlineAnswer
   /** Our own node id. */
   readonly nodeId: string
-  readonly outboundSlots: number
+  readonly slots: Readonly<Record<Direction, number>>
   /** Tells the operator. */
   readonly log: (text: string) => void
 }
@@ -52,7 +52,7 @@ export class ConnectionPool implements ConnectionHost {
     this.options = options
     this.turns = options.turns
     this.inline = options.inline
-    this.slots = new Slots(options.outboundSlots)
+    this.slots = new Slots(options.slots)
   }
 
   get(generation: number): LiveConnection | undefined {

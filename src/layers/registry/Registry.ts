@@ -55,13 +55,13 @@ export const layer: Layer.Layer<PeerRegistry | PeerConnections, never, NodeConfi
 const makePool = Effect.gen(function* () {
   const scheduler = yield* Scheduler.Scheduler
   const { nodeId } = yield* NodeIdentity
-  const { maxPeers } = yield* NodeConfig
+  const { maxInbound, maxPeers } = yield* NodeConfig
   const log = Effect.runForkWith(yield* Effect.context<never>())
   const options = {
     turns: new Turns(yield* Clock.Clock, scheduler.makeDispatcher()),
     inline: yield* InlineAnswers,
     nodeId,
-    outboundSlots: maxPeers + Limits.FEELER_SLOTS,
+    slots: { inbound: maxInbound, outbound: maxPeers + Limits.FEELER_SLOTS },
     log: (text: string) => void log(Effect.logInfo(text))
   }
   return yield* Effect.acquireRelease(

@@ -1,57 +1,76 @@
 /**
- * How many connections there may be, by direction, and how many may be waiting for their handshake.
+ * How many connections there may be: by direction, from one subnet, and in their handshake.
+ *
+ * Each occupant is counted from `occupy` to `free`, and as pending until `establish`, whatever ends it.
  */
 import * as Limits from "../../protocol/Limits.ts"
-import type { PeerId } from "../../protocol/PeerId.ts"
+import { addressScope, isIpv6, type PeerId } from "../../protocol/PeerId.ts"
+import { subnet } from "../../protocol/Subnet.ts"
 import type { Direction } from "../../services/PeerRegistry.ts"
+import { Tally } from "./Tally.ts"
 
-interface Occupant {
+interface Newcomer {
   readonly peer: PeerId
   readonly direction: Direction
+}
+
+interface Occupant extends Newcomer {
   readonly isEstablished: boolean
 }
 
 export class Slots {
+  /** Inbound connections by subnet, without those that no cap is for. */
+  readonly inboundOf = new Tally<string>()
+  /** Inbound connections in their handshake, by peer. */
+  readonly pendingOf = new Tally<PeerId>()
   private readonly limits: Readonly<Record<Direction, number>>
   private readonly occupied: Record<Direction, number> = { inbound: 0, outbound: 0 }
-  private readonly pendingOf = new Map<PeerId, number>()
-  private pendingInbound = 0
 
-  constructor(outbound: number) {
-    this.limits = { inbound: Limits.INBOUND_SLOTS, outbound }
+  constructor(limits: Readonly<Record<Direction, number>>) {
+    this.limits = limits
+  }
+
+  count(direction: Direction): number {
+    return this.occupied[direction]
   }
 
   /** The limit that a newcomer would break, if any. */
-  limitBrokenBy({ peer, direction }: Omit<Occupant, "isEstablished">): number | undefined {
-    if (this.occupied[direction] >= this.limits[direction]) return this.limits[direction]
+  limitBrokenBy({ peer, direction }: Newcomer): number | undefined {
+    const limit = this.limits[direction]
+    if (this.occupied[direction] >= limit) return limit
     if (direction === "outbound") return undefined
-    if (this.pendingInbound >= Limits.PENDING_HANDSHAKES) return Limits.PENDING_HANDSHAKES
-    const ofPeer = this.pendingOf.get(peer) ?? 0
-    return ofPeer >= Limits.PENDING_HANDSHAKES_PER_PEER ? Limits.PENDING_HANDSHAKES_PER_PEER : undefined
+    if (this.pendingOf.of(peer) >= Limits.PENDING_HANDSHAKES_PER_PEER) return Limits.PENDING_HANDSHAKES_PER_PEER
+    const cap = isIpv6(peer) ? Limits.INBOUND_PER_IPV6_GROUP : Limits.INBOUND_PER_IPV4_GROUP
+    const group = cappedSubnet(peer)
+    if (group !== undefined && this.inboundOf.of(group) >= cap) return cap
+    return this.pendingOf.total >= Limits.PENDING_HANDSHAKES ? Limits.PENDING_HANDSHAKES : undefined
   }
 
   /** A connection comes, not established yet. */
-  occupy({ peer, direction }: Omit<Occupant, "isEstablished">): void {
+  occupy({ peer, direction }: Newcomer): void {
     this.occupied[direction]++
     if (direction === "outbound") return
-    this.pendingInbound++
-    this.pendingOf.set(peer, (this.pendingOf.get(peer) ?? 0) + 1)
+    this.pendingOf.add(peer)
+    const group = cappedSubnet(peer)
+    if (group !== undefined) this.inboundOf.add(group)
   }
 
   /** Its handshake is done. */
-  establish({ peer, direction }: Omit<Occupant, "isEstablished">): void {
-    if (direction === "inbound") this.leavePending(peer)
+  establish({ peer, direction }: Newcomer): void {
+    if (direction === "inbound") this.pendingOf.remove(peer)
   }
 
   free({ peer, direction, isEstablished }: Occupant): void {
     this.occupied[direction]--
-    if (direction === "inbound" && !isEstablished) this.leavePending(peer)
-  }
-
-  private leavePending(peer: PeerId): void {
-    this.pendingInbound--
-    const others = (this.pendingOf.get(peer) ?? 1) - 1
-    if (others === 0) this.pendingOf.delete(peer)
-    else this.pendingOf.set(peer, others)
+    if (direction === "outbound") return
+    if (!isEstablished) this.pendingOf.remove(peer)
+    const group = cappedSubnet(peer)
+    if (group !== undefined) this.inboundOf.remove(group)
   }
 }
+
+// --- internal ---
+
+/** The subnet whose connections are counted. Whoever dials over loopback has the machine already. */
+const cappedSubnet = (peer: PeerId): string | undefined =>
+  addressScope(peer) === "loopback" ? undefined : subnet(peer)

@@ -234,6 +234,19 @@ describe("values", () => {
     assert.strictEqual(resolved({ env: { TIME_DATA_DIR: "x~/y" } }).node.dataDir, "x~/y")
   })
 
+  it("slots are set for each direction", () => {
+    const slots = ({ node }: ReturnType<typeof resolved>) => [node.maxPeers, node.maxInbound]
+    assert.deepStrictEqual(slots(resolved()), [50, 1_024])
+    const toml = "[network]\nmax_peers = 7\nmax_inbound = 9"
+    assert.deepStrictEqual(slots(resolved({ toml })), [7, 9])
+    assert.deepStrictEqual(slots(resolved({ toml, env: { TIME_MAX_INBOUND: "0" } })), [7, 0])
+    assert.deepStrictEqual(
+      slots(resolved({ toml, env: { TIME_MAX_INBOUND: "0" }, flags: { maxInbound: "8" } })),
+      [7, 8]
+    )
+    assert.match(errors({ flags: { maxInbound: "10001" } })[0]!, /^--max-inbound: expected a number from 0 to 10000/)
+  })
+
   it("peers of all sources are dialled, each once", () => {
     const { peers } = resolved({
       flags: { peers: ["192.0.2.1", "192.0.2.2:5"] },

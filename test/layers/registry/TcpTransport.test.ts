@@ -5,6 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import { connect, createServer, type AddressInfo, type Socket } from "node:net"
+import { ReadTurns } from "../../../src/layers/registry/ReadTurns.ts"
 import { TcpTransport } from "../../../src/layers/registry/TcpTransport.ts"
 import { Message } from "../../../src/protocol/Message.ts"
 import { peerId } from "../../../src/protocol/PeerId.ts"
@@ -24,8 +25,10 @@ const examples: ReadonlyArray<Message> = messages().flatMap(({ line }) => {
 const link = Effect.acquireRelease(
   Effect.callback<{ readonly transport: TcpTransport; readonly remote: Socket; readonly close: () => void }>(
     (resume) => {
+      const remote = { peer: peerId("127.0.0.1")!, port: 1 }
+      const turns = new ReadTurns(setImmediate)
       const server = createServer({ pauseOnConnect: true }, (socket) => {
-        const transport = new TcpTransport(socket, { peer: peerId("127.0.0.1")!, port: 1 }, "inbound")
+        const transport = new TcpTransport(socket, remote, "inbound", turns)
         transport.open({
           lineLimit: () => 1_000,
           message: () => {},
