@@ -64,6 +64,9 @@ export const DisconnectReason = Schema.Literals([
 ])
 export type DisconnectReason = typeof DisconnectReason.Type
 
+/** What new thing a peer brought. */
+export type Usefulness = "block" | "transaction"
+
 /** What is known of an established connection. */
 export interface PeerInfo extends Connection {
   readonly port: number
@@ -73,6 +76,9 @@ export interface PeerInfo extends Connection {
   readonly lastReceivedAt: number
   /** Round trip of the last ping, milliseconds; null before the first pong. */
   readonly ping: number | null
+  /** When the peer last brought a block, or a transaction, that was new here; milliseconds since the Unix epoch. */
+  readonly lastBlockAt: number | null
+  readonly lastTransactionAt: number | null
   readonly bytesReceived: number
   readonly bytesSent: number
   /** Bytes that wait to be taken by the peer. */
@@ -175,6 +181,8 @@ export class PeerRegistry extends Context.Service<
     readonly broadcast: (message: Message, options?: BroadcastOptions) => Effect.Effect<BroadcastReport>
     /** Closes the peer's connection, established or not; nothing happens when there is none. */
     readonly disconnect: (peer: PeerId, reason: DisconnectReason) => Effect.Effect<void>
+    /** Notes that the peer brought something that was new here. */
+    readonly recordUseful: (peer: PeerId, what: Usefulness) => Effect.Effect<void>
     /** The established connections. */
     readonly peers: Effect.Effect<ReadonlyArray<PeerInfo>>
     /** Connections as they come and go. A slow subscriber loses the oldest events and is told so. */
@@ -202,6 +210,7 @@ export class PeerRegistry extends Context.Service<
         }) as PeerRegistry["Service"]["request"],
         broadcast: (message) => Effect.as(note("all", message), { sent: options.peers?.length ?? 0, skipped: 0 }),
         disconnect: () => Effect.void,
+        recordUseful: () => Effect.void,
         peers: Effect.succeed(options.peers ?? []),
         events: Stream.empty
       })

@@ -39,6 +39,8 @@ export const peerInfo = (overrides: Partial<PeerInfo> = {}): PeerInfo => ({
   capabilities: [],
   lastReceivedAt: 0,
   ping: null,
+  lastBlockAt: null,
+  lastTransactionAt: null,
   bytesReceived: 0,
   bytesSent: 0,
   outboundBytes: 0,

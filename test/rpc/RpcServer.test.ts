@@ -69,11 +69,13 @@ const services = Layer.mergeAll(
         connectedAt: 1_700_000_000_999,
         lastReceivedAt: 1_700_000_001_000,
         ping: 12,
+        lastBlockAt: 1_700_000_002_999,
+        lastTransactionAt: null,
         bytesReceived: 10,
         bytesSent: 20,
-        outboundBytes: 0,
+        outboundBytes: 300,
         inboundMessages: 0,
-        pendingRequests: 0
+        pendingRequests: 4
       }
     ]
   }),
@@ -202,6 +204,8 @@ layer(served, { excludeTestServices: true })("JSON-RPC over HTTP", (it) => {
         const { result } = yield* call("getpeerinfo")
         assert.strictEqual(result.length, 1)
         assert.include(result[0], { addr: "192.0.2.7:24100", inbound: true, conntime: 1_700_000_000, pingtime: 0.012 })
+        assert.include(result[0], { last_block: 1_700_000_002, last_transaction: null })
+        assert.include(result[0], { sendqueue_bytes: 300, requests_in_flight: 4 })
       })
     )
 

@@ -558,11 +558,19 @@ export const suite = (
     )
 
     test(
-      "records the round trip of a ping",
+      "records the round trip of a ping, and when a peer last brought something new",
       Effect.gen(function* () {
+        const registry = yield* PeerRegistry
         const { connection } = yield* inbound(7)
         yield* (yield* PeerConnections).recordPing(connection, 12)
-        assert.strictEqual((yield* (yield* PeerRegistry).peers)[0]?.ping, 12)
+        yield* registry.recordUseful(connection.peer, "transaction")
+        yield* registry.recordUseful((yield* ScriptedPeers).id(8), "block")
+        const [info] = yield* registry.peers
+        assert.deepStrictEqual([info?.ping, info?.lastBlockAt], [12, null])
+        // Two clocks are read, whose milliseconds do not begin together.
+        assert.isAtLeast(info!.lastTransactionAt!, connection.connectedAt - 2)
+        yield* registry.recordUseful(connection.peer, "block")
+        assert.isNotNull((yield* registry.peers)[0]!.lastBlockAt)
       })
     )
   })

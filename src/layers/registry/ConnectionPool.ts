@@ -173,12 +173,18 @@ export class ConnectionPool implements ConnectionHost {
       connectedAt: connection.connectedAt,
       lastReceivedAt: connection.lastReceivedAt,
       ping: connection.ping,
+      lastBlockAt: this.wallTimeOf(connection.blockAt),
+      lastTransactionAt: this.wallTimeOf(connection.transactionAt),
       bytesReceived: connection.bytesReceived,
       bytesSent: connection.bytesSent,
       outboundBytes: connection.outboundBytes,
       inboundMessages: connection.inbox.size,
       pendingRequests: connection.matcher.pending
     }
+  }
+
+  private wallTimeOf(monotonic: number | null): number | null {
+    return monotonic === null ? null : this.turns.wallTime(monotonic)
   }
 
   /** Anything the peer answers proves its connection alive; a Ping is what every kind of peer answers. */

@@ -13,7 +13,7 @@ import type { Message, MessageOf, MessageTag } from "../../protocol/Message.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import * as Wire from "../../protocol/wire/Wire.ts"
 import type { InlineAnswer } from "../../services/InlineAnswers.ts"
-import type { Agent, Connection, Direction, DisconnectReason } from "../../services/PeerRegistry.ts"
+import type { Agent, Connection, Direction, DisconnectReason, Usefulness } from "../../services/PeerRegistry.ts"
 import type { PeerTransport, TransportSink } from "../../services/PeerTransport.ts"
 import { AnswerMatcher, type Asked, type Outcome } from "./AnswerMatcher.ts"
 import type { Account, ByteBudget } from "./ByteBudget.ts"
@@ -52,6 +52,9 @@ export class LiveConnection implements Connection, TransportSink {
   nodeId: string | undefined
   isIdentified = false
   ping: number | null = null
+  /** When the peer last brought a new block and a new transaction, monotonic milliseconds. */
+  blockAt: number | null = null
+  transactionAt: number | null = null
   bytesReceived = 0
   bytesSent = 0
   /** Responses that answer nothing, not yet reported. */
@@ -153,6 +156,11 @@ export class LiveConnection implements Connection, TransportSink {
     this.agent = agent
     this.capabilities = capabilities
     this.nodeId = nodeId
+  }
+
+  recordUseful(what: Usefulness): void {
+    if (what === "block") this.blockAt = this.host.turns.now
+    else this.transactionAt = this.host.turns.now
   }
 
   /** Calls back when there is room again, or never will be. Returns how to wait no more. */

@@ -142,6 +142,8 @@ const peerRegistry = (pool: ConnectionPool): PeerRegistry["Service"] => ({
       for (const live of pool.of(peer)) live.close(reason)
     }),
 
+  recordUseful: (peer, what) => Effect.sync(() => pool.claims.current(peer)?.recordUseful(what)),
+
   peers: Effect.sync(() => pool.claims.all().map((live) => pool.info(live))),
 
   events: pool.events.stream

@@ -114,7 +114,10 @@ const consequences = Effect.gen(function* () {
     switch (outcome._tag) {
       case "Connected":
         // Not by the verdict's tip, which several blocks of one batch share.
-        return gossip.relay(toHex(blockHash(block.header)), { _tag: "BlockAnnouncement", block }, from)
+        return Effect.andThen(
+          registry.recordUseful(from, "block"),
+          gossip.relay(toHex(blockHash(block.header)), { _tag: "BlockAnnouncement", block }, from)
+        )
       case "Orphan":
         // The sender claims a chain that goes on beyond ours, as far as this block at least.
         return sync.report(from, block.header.height)

@@ -11,6 +11,7 @@ import { txid } from "../../protocol/Transaction.ts"
 import * as Wire from "../../protocol/wire/Wire.ts"
 import { Gossip } from "../../services/Gossip.ts"
 import { Mempool } from "../../services/Mempool.ts"
+import { PeerRegistry } from "../../services/PeerRegistry.ts"
 import type { AnswersTo, ReactionsTo } from "../Handlers.ts"
 
 export const answers = Effect.gen(function* () {
@@ -37,6 +38,7 @@ export const answers = Effect.gen(function* () {
 export const reactions = Effect.gen(function* () {
   const pool = yield* Mempool
   const gossip = yield* Gossip
+  const registry = yield* PeerRegistry
   const table: ReactionsTo<
     | "TransactionBroadcast"
     | "TransactionVoteRequest"
@@ -52,7 +54,10 @@ export const reactions = Effect.gen(function* () {
       pool.submit(message.transaction).pipe(
         Effect.flatMap((outcome) =>
           outcome === "accepted"
-            ? Effect.asVoid(gossip.relay(toHex(txid(message.transaction)), message, from.peer))
+            ? Effect.andThen(
+                registry.recordUseful(from.peer, "transaction"),
+                Effect.asVoid(gossip.relay(toHex(txid(message.transaction)), message, from.peer))
+              )
             : Effect.void
         ),
         // A peer may know coins that we do not know yet, so that a refusal proves nothing against it.

@@ -27,8 +27,14 @@ export const getpeerinfo = defineMethod({
       gossip_dropped: Count.annotate({ description: "messages dropped because the peer took more than its budget" }),
       inbound: Schema.Boolean.annotate({ description: "whether the peer dialled this node" }),
       is_masternode: Schema.Boolean,
+      last_block: Schema.NullOr(SecondsResult).annotate({ description: "when the peer last brought a new block" }),
+      last_transaction: Schema.NullOr(SecondsResult).annotate({
+        description: "when the peer last brought a new transaction"
+      }),
       lastseen: SecondsResult,
       pingtime: Schema.NullOr(Schema.Number).annotate({ description: "seconds; null before the first answer" }),
+      requests_in_flight: Count,
+      sendqueue_bytes: Schema.Int.annotate({ description: "bytes that wait to be taken by the peer" }),
       services: Schema.String,
       subver: Schema.String,
       tier: Schema.NullOr(MasternodeTier),
@@ -52,8 +58,12 @@ export const getpeerinfo = defineMethod({
         gossip_dropped: dropped,
         inbound: peer.direction === "inbound",
         is_masternode: tiers.has(peer.peer),
+        last_block: secondsOrNull(peer.lastBlockAt),
+        last_transaction: secondsOrNull(peer.lastTransactionAt),
         lastseen: seconds(peer.lastReceivedAt),
         pingtime: peer.ping === null ? null : peer.ping / 1000,
+        requests_in_flight: peer.pendingRequests,
+        sendqueue_bytes: peer.outboundBytes,
         services: "0000000000000409",
         subver: `/${peer.agent}/`,
         tier: tiers.get(peer.peer) ?? null,
@@ -103,5 +113,8 @@ export const getlimits = defineMethod({
 })
 
 // --- internal ---
+
+const secondsOrNull = (milliseconds: number | null): bigint | null =>
+  milliseconds === null ? null : seconds(milliseconds)
 
 const seconds = (milliseconds: number): bigint => BigInt(Math.floor(milliseconds / 1000))

@@ -25,10 +25,10 @@ const examples: ReadonlyArray<Message> = messages().flatMap(({ line }) => {
 const link = Effect.acquireRelease(
   Effect.callback<{ readonly transport: TcpTransport; readonly remote: Socket; readonly close: () => void }>(
     (resume) => {
-      const remote = { peer: peerId("127.0.0.1")!, port: 1 }
+      const peer = { peer: peerId("127.0.0.1")!, port: 1 }
       const turns = new ReadTurns(setImmediate)
       const server = createServer({ pauseOnConnect: true }, (socket) => {
-        const transport = new TcpTransport(socket, remote, "inbound", turns)
+        const transport = new TcpTransport(socket, peer, "inbound", turns)
         transport.open({
           lineLimit: () => 1_000,
           message: () => {},

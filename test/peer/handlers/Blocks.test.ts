@@ -194,6 +194,7 @@ describe("announced blocks", () => {
     return Effect.gen(function* () {
       yield* handle([{ _tag: "BlockAnnouncement", block: blocks[5]! }])
       assert.deepStrictEqual(seen.relayed, [[{ _tag: "BlockAnnouncement", block: blocks[5]! }, peer(1)]])
+      assert.deepStrictEqual(seen.useful, [[peer(1), "block"]])
     }).pipe(Effect.provide(layer))
   })
 
@@ -218,7 +219,7 @@ describe("announced blocks", () => {
     const { layer, reports, seen } = announced(() => assert.fail("offered"))
     return Effect.gen(function* () {
       yield* handle([{ _tag: "BlockAnnouncement", block: blocks[1]! }])
-      assert.deepStrictEqual([seen.relayed, seen.offences, reports], [[], [], []])
+      assert.deepStrictEqual([seen.relayed, seen.offences, seen.useful, reports], [[], [], [], []])
     }).pipe(Effect.provide(layer))
   })
 
@@ -241,7 +242,7 @@ describe("announced blocks", () => {
         { _tag: "BlockAnnouncement", block: blocks[4]! }
       ])
       assert.strictEqual(next, 2)
-      assert.deepStrictEqual([seen.relayed, seen.offences, reports], [[], [], []])
+      assert.deepStrictEqual([seen.relayed, seen.offences, seen.useful, reports], [[], [], [], []])
     }).pipe(Effect.provide(layer))
   })
 

@@ -9,7 +9,7 @@ import type { Message } from "../../../src/protocol/Message.ts"
 import type { PeerId } from "../../../src/protocol/PeerId.ts"
 import type { Inbound } from "../../../src/services/PeerConnections.ts"
 import { type Offence, PeerGuard } from "../../../src/services/PeerGuard.ts"
-import type { DisconnectReason, SentMessage } from "../../../src/services/PeerRegistry.ts"
+import type { DisconnectReason, SentMessage, Usefulness } from "../../../src/services/PeerRegistry.ts"
 import * as MockNode from "../../../src/testing/MockNode.ts"
 import { connection, registry } from "../Fixture.ts"
 
@@ -20,9 +20,10 @@ export interface Deeds {
   readonly relayed: Array<readonly [Message, PeerId | undefined]>
   readonly offences: Array<readonly [PeerId, Offence]>
   readonly disconnects: Array<readonly [PeerId, DisconnectReason]>
+  readonly useful: Array<readonly [PeerId, Usefulness]>
 }
 
-export const deeds = (): Deeds => ({ sent: [], relayed: [], offences: [], disconnects: [] })
+export const deeds = (): Deeds => ({ sent: [], relayed: [], offences: [], disconnects: [], useful: [] })
 
 /**
  * The handler with real gossip, over harmless mocks; `layers` replace some of them. A peer is banned at its
@@ -43,7 +44,8 @@ export const handling = (
             seen.relayed.push([message, options?.except])
             return { sent: 1, skipped: 0 }
           }),
-        disconnect: (peer, reason) => Effect.sync(() => void seen.disconnects.push([peer, reason]))
+        disconnect: (peer, reason) => Effect.sync(() => void seen.disconnects.push([peer, reason])),
+        recordUseful: (peer, what) => Effect.sync(() => void seen.useful.push([peer, what]))
       }
     ),
     PeerGuard.layerTest({

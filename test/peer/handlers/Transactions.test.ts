@@ -51,6 +51,10 @@ describe("transactions from peers", () => {
         [broadcast(transaction(1)), peer(1)],
         [broadcast(transaction(2)), peer(2)]
       ])
+      assert.deepStrictEqual(seen.useful, [
+        [peer(1), "transaction"],
+        [peer(2), "transaction"]
+      ])
     }).pipe(Effect.provide(handling(seen)))
   })
 
