@@ -121,6 +121,8 @@ export const CONNECTIONS_PER_IP = 1
 export const INBOUND_PER_IPV4_GROUP = 64
 /** The same of one IPv6 /64, which is what a single host is given. */
 export const INBOUND_PER_IPV6_GROUP = 4
+/** With all slots taken, who may be closed for a newcomer is found out once in so long. */
+export const EVICTION_REFRESH = 1_000
 /** Capabilities of a peer that are kept. */
 export const CAPABILITIES_PER_PEER = 32
 /** Bad lines, halved every ten minutes, that make a ban. */

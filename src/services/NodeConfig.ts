@@ -22,7 +22,7 @@ export interface NodeConfigValues {
   readonly discovery: boolean
   /** Peers dialled at most. */
   readonly maxPeers: number
-  /** Connections accepted at most. */
+  /** Connections accepted at most. Beyond them, the one that is worth least may be closed for a newcomer. */
   readonly maxInbound: number
   readonly rpcListen: { readonly host: string; readonly port: number } | null
   /** Null keeps everything in memory. */

@@ -68,7 +68,10 @@ export class PeerBanned extends Schema.TaggedError<PeerBanned>()("PeerBanned", {
   peer: Schema.String
 }) {}
 
-/** All slots of the connection's direction are taken, or too many connections come from its address or subnet. */
+/**
+ * All slots of the connection's direction are taken, and nobody is to be closed for the newcomer; or too many connections
+ * come from its address or subnet. A retry can help when others have left.
+ */
 export class TooManyPeers extends Schema.TaggedError<TooManyPeers>()("TooManyPeers", {
   peer: Schema.String,
   limit: Schema.Number

@@ -51,6 +51,7 @@ export const DisconnectReason = Schema.Literals([
   "alreadyConnected",
   "superseded",
   "tooManyPeers",
+  "evicted",
   "banned",
   "idle",
   "unresponsive",
@@ -181,7 +182,7 @@ export class PeerRegistry extends Context.Service<
     readonly broadcast: (message: Message, options?: BroadcastOptions) => Effect.Effect<BroadcastReport>
     /** Closes the peer's connection, established or not; nothing happens when there is none. */
     readonly disconnect: (peer: PeerId, reason: DisconnectReason) => Effect.Effect<void>
-    /** Notes that the peer brought something that was new here. */
+    /** Notes that the peer brought something that was new here, which speaks for it when a connection must go. */
     readonly recordUseful: (peer: PeerId, what: Usefulness) => Effect.Effect<void>
     /** The established connections. */
     readonly peers: Effect.Effect<ReadonlyArray<PeerInfo>>

@@ -304,6 +304,8 @@ class Side {
       turns: new Turns(clockOf(network), this.scheduler.makeDispatcher()),
       inline: () => undefined,
       nodeId,
+      configured: new Set(),
+      secret: new Uint8Array(16),
       slots: { inbound: Limits.INBOUND_SLOTS, outbound: Limits.OUTBOUND_SLOTS },
       log: () => {}
     })

@@ -12,9 +12,11 @@ import type { Direction, DisconnectReason, PeerInfo } from "../../services/PeerR
 import type { PeerTransport } from "../../services/PeerTransport.ts"
 import { ByteBudget } from "./ByteBudget.ts"
 import { Claims, type Standing } from "./Claims.ts"
+import { EvictionPlan } from "./EvictionPlan.ts"
 import { type ConnectionHost, LiveConnection } from "./LiveConnection.ts"
+import { type OriginOf, origins } from "./Origin.ts"
 import { PeerEvents } from "./PeerEvents.ts"
-import { Slots } from "./Slots.ts"
+import { type Shortage, Slots } from "./Slots.ts"
 import type { Turns } from "./Turns.ts"
 
 export interface PoolOptions {
@@ -23,6 +25,10 @@ export interface PoolOptions {
   /** Our own node id. */
   readonly nodeId: string
   readonly slots: Readonly<Record<Direction, number>>
+  /** Peers that are never closed for another. */
+  readonly configured: ReadonlySet<PeerId>
+  /** Random, and told to nobody: decides which networks are preferred when a connection must go. */
+  readonly secret: Uint8Array
   /** Tells the operator. */
   readonly log: (text: string) => void
 }
@@ -35,13 +41,19 @@ export type Refusal =
 export class ConnectionPool implements ConnectionHost {
   readonly turns: Turns
   readonly inline: InlineAnswer
+  readonly originOf: OriginOf
   readonly outbound = new ByteBudget(Limits.OUTBOUND_TOTAL)
   readonly inbound = new ByteBudget(Limits.UNFINISHED_LINES_TOTAL)
   readonly claims = new Claims<LiveConnection>()
   readonly events = new PeerEvents()
+  readonly slots: Slots
+  /** Of all inbound connections, and of those in their handshake. */
+  readonly evictions = {
+    inbound: new EvictionPlan<LiveConnection>(),
+    pending: new EvictionPlan<LiveConnection>()
+  }
 
   private readonly options: PoolOptions
-  private readonly slots: Slots
   private readonly live = new Map<number, LiveConnection>()
   private readonly watched = new Set<LiveConnection>()
   private readonly probes = new Map<LiveConnection, Probe>()
@@ -52,6 +64,7 @@ export class ConnectionPool implements ConnectionHost {
     this.options = options
     this.turns = options.turns
     this.inline = options.inline
+    this.originOf = origins(options.secret, options.configured)
     this.slots = new Slots(options.slots)
   }
 
@@ -70,15 +83,21 @@ export class ConnectionPool implements ConnectionHost {
     return this.claims.standing({ peer: remote.peer, direction, registeredAt: now }, now) === "taken"
   }
 
-  /** Takes a transport over, or says why not. */
+  /** Takes a transport over, or says why not. Where all slots are taken, another connection may be closed for it. */
   admit(transport: PeerTransport): LiveConnection | Refusal {
     if (this.mustRefuse(transport)) return { reason: "alreadyConnected" }
     const newcomer = { peer: transport.remote.peer, direction: transport.direction }
-    const limit = this.slots.limitBrokenBy(newcomer)
-    if (limit !== undefined) return { reason: "tooManyPeers", limit }
+    const shortage = this.slots.limitBrokenBy(newcomer)
+    if (shortage !== undefined && !this.relieve(shortage, newcomer.peer)) {
+      return { reason: "tooManyPeers", limit: shortage.limit }
+    }
     this.slots.occupy(newcomer)
     const connection = new LiveConnection(this, transport, ++this.generations)
     this.live.set(connection.generation, connection)
+    if (connection.direction === "inbound") {
+      this.evictions.inbound.came(connection)
+      this.evictions.pending.came(connection)
+    }
     connection.open()
     return connection
   }
@@ -88,6 +107,7 @@ export class ConnectionPool implements ConnectionHost {
     const standing = this.claims.standing(connection, this.turns.now)
     if (standing === "doubtful" || standing === "taken") return standing
     this.slots.establish(connection)
+    this.evictions.pending.left(connection)
     connection.isEstablished = true
     this.claims.claim(connection, this.turns.now)
     if (standing === "free") {
@@ -128,6 +148,8 @@ export class ConnectionPool implements ConnectionHost {
   ended(connection: LiveConnection, reason: DisconnectReason): void {
     this.live.delete(connection.generation)
     this.watched.delete(connection)
+    this.evictions.inbound.left(connection)
+    this.evictions.pending.left(connection)
     this.slots.free(connection)
     if (this.claims.release(connection) === "lost") {
       this.options.log(`Released ${connection.peer} from PeerRegistry: ${reason}`)
@@ -181,6 +203,14 @@ export class ConnectionPool implements ConnectionHost {
       inboundMessages: connection.inbox.size,
       pendingRequests: connection.matcher.pending
     }
+  }
+
+  /** Makes room for a newcomer, if there is a connection that is worth less. */
+  private relieve({ relief }: Shortage, newcomer: PeerId): boolean {
+    if (relief === "none") return false
+    const victim = this.evictions[relief].victim(this.originOf(newcomer), this.turns.now)
+    victim?.close("evicted")
+    return victim !== undefined
   }
 
   private wallTimeOf(monotonic: number | null): number | null {

@@ -18,12 +18,14 @@ import type { PeerTransport, TransportSink } from "../../services/PeerTransport.
 import { AnswerMatcher, type Asked, type Outcome } from "./AnswerMatcher.ts"
 import type { Account, ByteBudget } from "./ByteBudget.ts"
 import { Inbox, type Taker } from "./Inbox.ts"
+import type { Origin, OriginOf } from "./Origin.ts"
 import { Allowance, type Turns } from "./Turns.ts"
 
 /** What connections share. */
 export interface ConnectionHost {
   readonly turns: Turns
   readonly inline: InlineAnswer
+  readonly originOf: OriginOf
   readonly outbound: ByteBudget
   readonly inbound: ByteBudget
   /** The connection waits for something: the sweep must visit it. */
@@ -37,6 +39,7 @@ export class LiveConnection implements Connection, TransportSink {
   readonly port: number
   readonly direction: Direction
   readonly generation: number
+  readonly origin: Origin
   readonly matcher = new AnswerMatcher()
   readonly inbox: Inbox
   readonly end = Deferred.makeUnsafe<DisconnectReason>()
@@ -51,7 +54,9 @@ export class LiveConnection implements Connection, TransportSink {
   /** From the peer's Version, which proves that the peer has established this connection, too. */
   nodeId: string | undefined
   isIdentified = false
+  /** Round trips in milliseconds: the last one, and the shortest, which a busy moment does not spoil. */
   ping: number | null = null
+  lowestPing: number | null = null
   /** When the peer last brought a new block and a new transaction, monotonic milliseconds. */
   blockAt: number | null = null
   transactionAt: number | null = null
@@ -80,6 +85,7 @@ export class LiveConnection implements Connection, TransportSink {
     this.port = transport.remote.port
     this.direction = transport.direction
     this.generation = generation
+    this.origin = host.originOf(this.peer)
     this.allowance = new Allowance(host.turns)
     this.inbox = new Inbox(transport, host.turns, this.allowance)
     this.registeredAt = this.heardAt = this.progressAt = host.turns.now
@@ -156,6 +162,11 @@ export class LiveConnection implements Connection, TransportSink {
     this.agent = agent
     this.capabilities = capabilities
     this.nodeId = nodeId
+  }
+
+  recordPing(roundTrip: number): void {
+    this.ping = roundTrip
+    this.lowestPing = Math.min(roundTrip, this.lowestPing ?? Infinity)
   }
 
   recordUseful(what: Usefulness): void {

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scheduler from "effect/Scheduler"
+import { randomBytes } from "node:crypto"
 import * as Limits from "../../protocol/Limits.ts"
 import type { Message } from "../../protocol/Message.ts"
 import * as Wire from "../../protocol/wire/Wire.ts"
@@ -55,13 +56,15 @@ export const layer: Layer.Layer<PeerRegistry | PeerConnections, never, NodeConfi
 const makePool = Effect.gen(function* () {
   const scheduler = yield* Scheduler.Scheduler
   const { nodeId } = yield* NodeIdentity
-  const { maxInbound, maxPeers } = yield* NodeConfig
+  const { maxInbound, maxPeers, peers } = yield* NodeConfig
   const log = Effect.runForkWith(yield* Effect.context<never>())
   const options = {
     turns: new Turns(yield* Clock.Clock, scheduler.makeDispatcher()),
     inline: yield* InlineAnswers,
     nodeId,
     slots: { inbound: maxInbound, outbound: maxPeers + Limits.FEELER_SLOTS },
+    configured: new Set(peers.map(({ peer }) => peer)),
+    secret: randomBytes(16),
     log: (text: string) => void log(Effect.logInfo(text))
   }
   return yield* Effect.acquireRelease(
@@ -192,11 +195,7 @@ const peerConnections = (pool: ConnectionPool, guard: PeerGuard["Service"]): Pee
     if (pool.settle(live.peer) === live) return yield* new AlreadyConnected({ peer: live.peer })
   }),
 
-  recordPing: (connection, roundTrip) =>
-    Effect.sync(() => {
-      const live = find(pool, connection)
-      if (live !== undefined) live.ping = roundTrip
-    })
+  recordPing: (connection, roundTrip) => Effect.sync(() => find(pool, connection)?.recordPing(roundTrip))
 })
 
 /**

@@ -18,6 +18,13 @@ interface Occupant extends Newcomer {
   readonly isEstablished: boolean
 }
 
+/** What stands in a newcomer's way. */
+export interface Shortage {
+  readonly limit: number
+  /** Whose end would make room: that of any inbound connection, of one in its handshake, or of nobody who may be ended. */
+  readonly relief: "inbound" | "pending" | "none"
+}
+
 export class Slots {
   /** Inbound connections by subnet, without those that no cap is for. */
   readonly inboundOf = new Tally<string>()
@@ -34,16 +41,21 @@ export class Slots {
     return this.occupied[direction]
   }
 
-  /** The limit that a newcomer would break, if any. */
-  limitBrokenBy({ peer, direction }: Newcomer): number | undefined {
+  /** The limit that a newcomer would break, if any: of several, the one that is hardest to relieve. */
+  limitBrokenBy({ peer, direction }: Newcomer): Shortage | undefined {
     const limit = this.limits[direction]
-    if (this.occupied[direction] >= limit) return limit
-    if (direction === "outbound") return undefined
-    if (this.pendingOf.of(peer) >= Limits.PENDING_HANDSHAKES_PER_PEER) return Limits.PENDING_HANDSHAKES_PER_PEER
+    const isFull = this.occupied[direction] >= limit
+    if (direction === "outbound") return isFull ? { limit, relief: "none" } : undefined
+    if (this.pendingOf.of(peer) >= Limits.PENDING_HANDSHAKES_PER_PEER) {
+      return { limit: Limits.PENDING_HANDSHAKES_PER_PEER, relief: "none" }
+    }
     const cap = isIpv6(peer) ? Limits.INBOUND_PER_IPV6_GROUP : Limits.INBOUND_PER_IPV4_GROUP
     const group = cappedSubnet(peer)
-    if (group !== undefined && this.inboundOf.of(group) >= cap) return cap
-    return this.pendingOf.total >= Limits.PENDING_HANDSHAKES ? Limits.PENDING_HANDSHAKES : undefined
+    if (group !== undefined && this.inboundOf.of(group) >= cap) return { limit: cap, relief: "none" }
+    if (this.pendingOf.total >= Limits.PENDING_HANDSHAKES) {
+      return { limit: Limits.PENDING_HANDSHAKES, relief: "pending" }
+    }
+    return isFull ? { limit, relief: "inbound" } : undefined
   }
 
   /** A connection comes, not established yet. */

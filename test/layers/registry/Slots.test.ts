@@ -22,7 +22,7 @@ const occupant = (text: string, direction: Direction = "inbound"): Occupant => (
 
 /** Lets one in where nothing is in the way. */
 const admit = (slots: Slots, newcomer: Occupant): number | undefined => {
-  const limit = slots.limitBrokenBy(newcomer)
+  const limit = slots.limitBrokenBy(newcomer)?.limit
   if (limit === undefined) slots.occupy(newcomer)
   return limit
 }
@@ -92,6 +92,21 @@ describe("Slots", () => {
     assert.isUndefined(admit(slots, occupant("192.0.2.3", "outbound")))
     assert.strictEqual(admit(slots, occupant("192.0.2.4", "outbound")), 1)
     assert.strictEqual(admit(new Slots({ inbound: 0, outbound: 0 }), occupant("192.0.2.1")), 0)
+  })
+
+  it("tells whose end would make room: nobody's where a cap is met, whatever else is", () => {
+    const slots = new Slots({ inbound: Limits.PENDING_HANDSHAKES, outbound: 1 })
+    const relief = (one: Occupant) => slots.limitBrokenBy(one)?.relief
+    // Sixteen addresses in a subnet, which is as many as four each make 64.
+    const at = (n: number) => occupant(`10.${n >> 4}.0.${n & 15}`)
+    const full = Array.from({ length: Limits.PENDING_HANDSHAKES }, (_, n) => at(n % (Limits.PENDING_HANDSHAKES / 4)))
+    for (const one of full) assert.isUndefined(admit(slots, one))
+    assert.strictEqual(relief(occupant("192.0.2.1")), "pending")
+    assert.strictEqual(relief(at(0)), "none")
+    establish(slots, full[0]!)
+    assert.strictEqual(relief(occupant("192.0.2.1")), "inbound")
+    admit(slots, occupant("192.0.2.1", "outbound"))
+    assert.strictEqual(relief(occupant("192.0.2.2", "outbound")), "none")
   })
 
   it("bounds all handshakes together", () => {
