@@ -107,7 +107,7 @@ describe("BlockSync", () => {
     )
   })
 
-  it.effect("gives a silent peer the deadline of a bulk answer", () => {
+  it.effect("gives a silent peer the deadline of a bulk answer, and then turns to another", () => {
     const here = world(0, [
       [peer(1), { chain: chainTo(30), answer: silent }],
       [peer(2), { chain: chainTo(20) }]

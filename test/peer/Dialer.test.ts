@@ -461,7 +461,7 @@ describe("sessions", () => {
     }).pipe(Effect.provide(calling({ peers: [address(1), address(2)] }, dials, book(seen))))
   })
 
-  it.effect("never exceed the slots, and each peer has one", () => {
+  it.effect("never exceed the slots, and each address is dialled by one call at a time", () => {
     const dials: Dials = []
     return Effect.gen(function* () {
       for (let number = 1; number <= 5; number++) yield* listen(number, live)

@@ -200,7 +200,7 @@ describe("a peer that we dialled", () => {
     }).pipe(Effect.provide(node()))
   )
 
-  it.effect("is left when it has not acknowledged for ten seconds, and does not count as a peer", () =>
+  it.effect("is left when it has not acknowledged for ten seconds, and never counts as a peer", () =>
     Effect.gen(function* () {
       const { remote, session } = yield* dialOut()
       yield* wait("9999 millis")

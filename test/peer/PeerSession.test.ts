@@ -470,7 +470,7 @@ describe("what a peer says", () => {
 })
 
 describe("the end of a session", () => {
-  it.effect("closes the connection when the session is interrupted", () =>
+  it.effect("closes the connection when the session is interrupted, and leaves no half of it", () =>
     Effect.gen(function* () {
       const { remote, session } = yield* joinOut()
       yield* Fiber.interrupt(session)

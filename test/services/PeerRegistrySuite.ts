@@ -137,7 +137,7 @@ export const suite = (
     )
 
     test(
-      "does not ask what the peer's kind never answers",
+      "does not ask what that kind of peer never answers on its side of a link",
       Effect.gen(function* () {
         const registry = yield* PeerRegistry
         const connections = yield* PeerConnections
@@ -182,7 +182,7 @@ export const suite = (
     )
 
     test(
-      "refuses more requests than may wait for one peer",
+      "refuses more requests than may wait for one peer, and keeps nothing of what it refused",
       Effect.gen(function* () {
         const registry = yield* PeerRegistry
         const { remote, connection } = yield* outbound(7)
@@ -203,7 +203,7 @@ export const suite = (
     )
 
     test(
-      "answers the connection that asked, and never its successor",
+      "answers on the connection that asked, whatever its address, and never on its successor",
       Effect.gen(function* () {
         const registry = yield* PeerRegistry
         const first = yield* inbound(7)
@@ -242,7 +242,7 @@ export const suite = (
     )
 
     test(
-      "lets one of two connections establish that came before either did",
+      "lets only one of two connections establish that came before either did",
       Effect.gen(function* () {
         const peers = yield* ScriptedPeers
         const first = yield* peers.dial(7)
@@ -296,7 +296,7 @@ export const suite = (
     )
 
     test(
-      "tells gossip to all but its origin, encoded once, and not to those who do not drain",
+      "tells gossip to all but its origin, encoded once, and waits for nobody who does not drain",
       Effect.gen(function* () {
         const registry = yield* PeerRegistry
         const origin = yield* inbound(7)
@@ -433,7 +433,7 @@ export const suite = (
     )
 
     test(
-      "closes for the first reason given",
+      "closes once, for the first reason given",
       Effect.gen(function* () {
         const { connection } = yield* inbound(7)
         yield* connection.close("badMagic")

@@ -24,7 +24,7 @@ const fake = (direction: Direction, registeredAt = 0): Fake => ({
 })
 
 describe("Claims", () => {
-  it("has one connection a peer, and the older one stays", () => {
+  it("has one connection a peer, the older one, which alone gives the claim back", () => {
     const claims = new Claims<Fake>()
     const old = fake("inbound")
     assert.strictEqual(claims.standing(old, 0), "free")

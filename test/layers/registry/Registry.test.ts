@@ -73,7 +73,7 @@ describe("requests", () => {
   )
 
   test(
-    "that are interrupted keep their place",
+    "that are interrupted keep their place and leave no waiter",
     Effect.gen(function* () {
       const registry = yield* PeerRegistry
       const { remote, connection } = yield* outbound(7)
@@ -200,7 +200,7 @@ describe("a newcomer whose peer has a silent connection", () => {
   })
 
   test(
-    "takes its place when that one stays silent",
+    "takes its place when that one stays silent, so that a peer that left unnoticed gets back in",
     Effect.gen(function* () {
       const events = yield* recordEvents
       const { old, remote, admitting } = yield* silentThenDials
@@ -479,7 +479,7 @@ describe("the end of a session", () => {
     )
   }
 
-  it.effect("is told to the operator, as is its beginning", () =>
+  it.effect("is told to the operator once, with its reason, as is its beginning", () =>
     Effect.gen(function* () {
       const texts: Array<unknown> = []
       const collect = Logger.make(({ message }) => void texts.push(...(message as ReadonlyArray<unknown>)))

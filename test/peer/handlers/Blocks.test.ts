@@ -124,7 +124,7 @@ describe("answers about the chain", () => {
     }).pipe(Effect.provide(handling(seen, shortChain(ranges))))
   })
 
-  it.effect("one answer is bounded in blocks and bytes, more widely for a timed", () => {
+  it.effect("an answer to a range without end is bounded in blocks and bytes, more widely for a timed", () => {
     const seen = deeds()
     const ranges: Array<RangeCall> = []
     return Effect.gen(function* () {
@@ -295,7 +295,7 @@ describe("announced blocks", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("a full queue drops the block without waiting", () => {
+  it.effect("a full queue drops the block, so that no reader waits for the chain", () => {
     const seen = deeds()
     return Effect.gen(function* () {
       yield* handle([{ _tag: "BlockAnnouncement", block: blocks[5]! }])
