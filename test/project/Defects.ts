@@ -18,6 +18,7 @@ const registry = "test/layers/registry/Registry.test.ts"
 const session = "test/peer/PeerSession.test.ts"
 const handshake = "test/peer/Handshake.test.ts"
 const dialer = "test/peer/Dialer.test.ts"
+const faults = "test/layers/TcpPeerRegistry.faults.test.ts"
 const blocks = "test/peer/handlers/Blocks.test.ts"
 const requestAny = "test/peer/RequestAny.test.ts"
 const claims = "test/layers/registry/Claims.test.ts"
@@ -72,6 +73,12 @@ export const defects: ReadonlyArray<Defect> = [
     test: "goes on with another peer when the highest ${manner}, and blames nobody"
   },
   {
+    number: 9,
+    meaning: "one refusal of the system ends the accepting, and the node with it",
+    file: faults,
+    test: "goes on accepting when the system refuses a connection for a while"
+  },
+  {
     number: 10,
     meaning: "a session that ended leaves half a socket behind",
     file: session,
@@ -106,6 +113,12 @@ export const defects: ReadonlyArray<Defect> = [
     meaning: "several tasks dial the same address",
     file: dialer,
     test: "never exceed the slots, and each address is dialled by one call at a time"
+  },
+  {
+    number: 16,
+    meaning: "an address that swallows packets occupies a dial for minutes",
+    file: faults,
+    test: "gives a dial up that nobody answers, within the connect deadline"
   },
   {
     number: 17,
@@ -148,6 +161,12 @@ export const defects: ReadonlyArray<Defect> = [
     meaning: "an unanswered ping is noticed a minute late",
     file: session,
     test: "a peer that says nothing at all is given up with its third ping"
+  },
+  {
+    number: 23,
+    meaning: "an error in writing goes unnoticed until the next read",
+    file: faults,
+    test: "closes a connection whose write fails"
   },
   {
     number: 24,
