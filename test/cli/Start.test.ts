@@ -26,12 +26,12 @@ const ready = (child: ChildProcessWithoutNullStreams) =>
     })
   })
 
-const call = (url: string, method: string) =>
+const call = (url: string, method: string, ...params: ReadonlyArray<unknown>) =>
   Effect.promise(async () => {
     const response = await fetch(url, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: [] })
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params })
     })
     return ((await response.json()) as { readonly result: unknown }).result
   })
@@ -115,5 +115,22 @@ describe("timenode start", { concurrent: true }, () => {
       )
       assert.strictEqual(json.code, 1)
     })
+  )
+
+  it.live("knows after a kill whom the operator has banned", () =>
+    Effect.gen(function* () {
+      const home = yield* scratch
+      const args = nodeArgs(yield* loopbackNet)
+      const child = yield* startTimenode(home, args)
+      const killed = yield* Effect.forkChild(ended(child), { startImmediately: true })
+      const before = yield* ready(child)
+      assert.strictEqual(yield* call(before.rpc, "setban", "192.0.2.7", "add", 86_400), null)
+      const bans = yield* call(before.rpc, "listbanned")
+      child.kill("SIGKILL")
+      yield* Fiber.join(killed)
+      const after = yield* Effect.flatMap(startTimenode(home, args), ready)
+      assert.deepStrictEqual(yield* call(after.rpc, "listbanned"), bans)
+      assert.strictEqual((bans as ReadonlyArray<unknown>).length, 1)
+    }).pipe(Effect.scoped)
   )
 })
