@@ -50,7 +50,7 @@ console.table({
   "evict for a newcomer": {
     µs: micros((n) => {
       full.now += 1
-      return full.establish(peerId(`${100 + (n >> 8)}.${n & 255}.0.1`)!)
+      return full.establish(peerId(`${130 + (n >> 8)}.${n & 255}.0.1`)!)
     }, 20).toFixed(1)
   }
 })

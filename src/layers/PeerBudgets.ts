@@ -17,11 +17,14 @@ interface Bucket {
 export class PeerBudgets {
   private readonly buckets = new Map<PeerId, Bucket>()
 
-  /** Takes the cost from the peer's budget; false, and nothing is taken, when there is not that much. */
+  /**
+   * Takes the cost from the peer's budget; false, and nothing is taken, when there is not that much. What costs more than
+   * any budget holds takes a full one, and more: the peer owes the rest.
+   */
   spend(peer: PeerId, cost: number, now: number): boolean {
     const bucket = this.buckets.get(peer) ?? this.open(peer, now)
     fill(bucket, now)
-    if (bucket.available < cost) return false
+    if (bucket.available < Math.min(cost, Limits.PEER_COST_BURST)) return false
     bucket.available -= cost
     return true
   }

@@ -1,12 +1,21 @@
 /**
- * The network group of a peer: addresses that one owner gets easily, and so the unit in which peers are counted where
- * one owner must not count for many.
+ * Which addresses count as those of one party, where one party must not count for many.
  *
- * A public IPv4 address belongs to its /16, an IPv6 address to its /32. On private and loopback networks whoever gets
- * one address gets them all: there grouping protects from nothing, and every address is a group of its own.
+ * A group is about what one provider gets: to have addresses in many of them is expensive. A subnet is the least that one
+ * customer gets, and what a single machine can dial from.
  */
+import * as IpNetwork from "effect/net/IpNetwork"
+import * as NetAddress from "effect/net/NetAddress"
 import { addressScope, isIpv6, type PeerId } from "./PeerId.ts"
 
+/** The /24 of an IPv4 peer, the /64 of an IPv6 peer, as `203.0.113.0/24`. */
+export const subnet = (peer: PeerId): string =>
+  IpNetwork.format(IpNetwork.fromAddressUnsafe(NetAddress.ipFromStringUnsafe(peer), isIpv6(peer) ? 64 : 24))
+
+/**
+ * The /16 of a public IPv4 address, the /32 of a public IPv6 address. On private and loopback networks whoever gets one
+ * address gets them all: there grouping protects from nothing, and every address is a group of its own.
+ */
 export const networkGroup = (peer: PeerId): string => {
   if (addressScope(peer) !== "public") return peer
   if (!isIpv6(peer)) return peer.split(".", 2).join(".")

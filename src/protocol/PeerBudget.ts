@@ -35,6 +35,8 @@ export const PeerBudget = {
     Limits.ADDRESSES_PER_INTAKE,
     "addresses taken from one PeersResponse; the rest is ignored"
   ),
+  ADDRESS_BURST: count(Limits.ADDRESS_BURST, "new addresses taken from one peer at once; M-6"),
+  ADDRESS_INTERVAL: milliseconds(Limits.ADDRESS_INTERVAL, "after which it may name one more; M-6"),
   TRANSACTION_BYTES: bytes(
     Limits.TRANSACTION_BYTES,
     "a transaction in the pool, as it is hashed; a larger one is not taken"
@@ -70,6 +72,8 @@ export const PeerBudget = {
     "messages of one peer that wait to be handled; above it the socket is paused"
   ),
   INBOUND_QUEUE_BYTES: bytes(Limits.INBOUND_QUEUE_BYTES, "the same in bytes of their lines"),
+  LINES_AT_ONCE: count(Limits.LINES_AT_ONCE, "lines of one chunk that are handled at once; C-37"),
+  LINES_PER_TURN: count(Limits.LINES_PER_TURN, "lines of all who say more, handled in a turn of the loop; C-37"),
   PENDING_REQUESTS_PER_PEER: count(Limits.PENDING_REQUESTS_PER_PEER, "requests of ours that wait for one peer"),
   HANDSHAKE_TIMEOUT: milliseconds(Limits.HANDSHAKE_TIMEOUT, "until the Handshake, or its Ack; C-5"),
   IDLE_TIMEOUT: milliseconds(Limits.IDLE_TIMEOUT, "without a byte; C-32"),

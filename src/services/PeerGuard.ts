@@ -59,7 +59,8 @@ export class PeerGuard extends Context.Service<
     readonly bans: Effect.Effect<ReadonlyArray<Ban>>
     /**
      * Charges a peer for what its message costs, in microseconds. `beyond` says that it had not that much left, and
-     * charges nothing. A plain function, because it is called for every message.
+     * charges nothing; what costs more than a full budget takes all of it and leaves a debt. A plain function, because it
+     * is called for every message.
      */
     readonly spend: (peer: PeerId, cost: number) => "within" | "beyond"
     /** Counts a message that was dropped because its cost was beyond the peer's budget. */

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { networkGroup } from "../../src/protocol/NetworkGroup.ts"
+import { networkGroup, subnet } from "../../src/protocol/NetworkGroup.ts"
 import { peerId } from "../../src/protocol/PeerId.ts"
 
 const group = (text: string) => networkGroup(peerId(text)!)
@@ -24,5 +24,20 @@ describe("networkGroup", () => {
       assert.notStrictEqual(group(one), group(other))
       assert.strictEqual(group(one), group(one))
     }
+  })
+})
+
+describe("subnet", () => {
+  it("is the /24 of an IPv4 address, the /64 of an IPv6 address", () => {
+    const cases = {
+      "203.0.113.7": "203.0.113.0/24",
+      "203.0.113.255": "203.0.113.0/24",
+      "203.0.114.7": "203.0.114.0/24",
+      "::ffff:203.0.113.9": "203.0.113.0/24",
+      "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
+      "2001:db8:1:2:ffff::": "2001:db8:1:2::/64",
+      "2001:db8:1:3::": "2001:db8:1:3::/64"
+    }
+    for (const [text, expected] of Object.entries(cases)) assert.strictEqual(subnet(peerId(text)!), expected, text)
   })
 })

@@ -175,11 +175,23 @@ export const suite = (name: string, layer: Layer.Layer<PeerGuard, never, NodeCon
         assert.strictEqual(guard.spend(CULPRIT, refilled + 1), "beyond")
         assert.strictEqual(guard.spend(CULPRIT, refilled), "within")
         yield* TestClock.adjust("1 hours")
-        assert.strictEqual(guard.spend(CULPRIT, Limits.PEER_COST_BURST + 1), "beyond")
         guard.recordDropped(CULPRIT)
         const full = { available: Limits.PEER_COST_BURST, dropped: 1 }
         assert.deepStrictEqual(yield* guard.spending(CULPRIT), full)
         assert.deepStrictEqual(yield* guard.spending(numbered(1)), { ...full, dropped: 0 })
+      })
+    )
+
+    test(
+      "lets a peer cost more than a burst when it has not cost anything, and then makes it wait for the rest",
+      Effect.gen(function* () {
+        const guard = yield* PeerGuard
+        assert.strictEqual(guard.spend(CULPRIT, 2 * Limits.PEER_COST_BURST), "within")
+        yield* TestClock.adjust("2 seconds")
+        assert.strictEqual(guard.spend(CULPRIT, 1), "beyond")
+        yield* TestClock.adjust("2 seconds")
+        guard.spend(CULPRIT, 1)
+        assert.strictEqual(guard.spend(CULPRIT, 2 * Limits.PEER_COST_BURST), "beyond")
       })
     )
 

@@ -39,7 +39,7 @@ export const fromNetworks =
   (networks: number) =>
   (attempt: number): PeerId => {
     const within = Math.floor(attempt / networks)
-    return peerId(`${100 + (attempt % networks)}.66.${(within >> 8) % 256}.${within % 256}`)!
+    return peerId(`130.${attempt % networks}.${(within >> 8) % 256}.${within % 256}`)!
   }
 
 export const besiege = (siege: Siege): Outcome => {

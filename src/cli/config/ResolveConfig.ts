@@ -85,7 +85,7 @@ export const resolveConfig = (sources: ConfigSources): Result.Result<ResolvedCon
   const node: NodeConfigValues = {
     network,
     listen,
-    localAddress: addressScope(listen.host) === "unusable" ? null : listen.host,
+    localAddress: ALL_ADDRESSES.has(listen.host) ? null : listen.host,
     externalAddress,
     peers: distinct(values("peers").flatMap(({ value }) => value)),
     discovery: first("discovery")?.value ?? defaults.discovery,
@@ -108,6 +108,8 @@ export const resolveConfig = (sources: ConfigSources): Result.Result<ResolvedCon
 }
 
 // --- internal ---
+
+const ALL_ADDRESSES: ReadonlySet<string> = new Set(["0.0.0.0", "::"])
 
 const NO_TOKEN =
   "JSON-RPC on an address that is not loopback needs a token, which cannot be set yet; use 127.0.0.1:PORT"

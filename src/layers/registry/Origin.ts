@@ -5,8 +5,8 @@
  * choose an address that lies in one.
  */
 import { sha256 } from "../../protocol/Hash.ts"
+import { networkGroup } from "../../protocol/NetworkGroup.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
-import { wideNetwork } from "../../protocol/Subnet.ts"
 
 export interface Origin {
   /** Connections from one network count as those of one party. */
@@ -22,7 +22,7 @@ export type OriginOf = (peer: PeerId) => Origin
 export const origins =
   (secret: Uint8Array, configured: ReadonlySet<PeerId>): OriginOf =>
   (peer) => {
-    const network = wideNetwork(peer)
+    const network = networkGroup(peer)
     const keyed = sha256(Buffer.concat([secret, Buffer.from(network)]))
     return { network, rank: Buffer.from(keyed).readUIntBE(0, 6), isConfigured: configured.has(peer) }
   }

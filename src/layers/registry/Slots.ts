@@ -5,7 +5,7 @@
  */
 import * as Limits from "../../protocol/Limits.ts"
 import { addressScope, isIpv6, type PeerId } from "../../protocol/PeerId.ts"
-import { subnet } from "../../protocol/Subnet.ts"
+import { subnet } from "../../protocol/NetworkGroup.ts"
 import type { Direction } from "../../services/PeerRegistry.ts"
 import { Tally } from "./Tally.ts"
 

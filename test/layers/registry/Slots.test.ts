@@ -3,7 +3,7 @@ import * as Schema from "effect/Schema"
 import { Slots } from "../../../src/layers/registry/Slots.ts"
 import * as Limits from "../../../src/protocol/Limits.ts"
 import { addressScope, isIpv6, type PeerId, peerId } from "../../../src/protocol/PeerId.ts"
-import { subnet } from "../../../src/protocol/Subnet.ts"
+import { subnet } from "../../../src/protocol/NetworkGroup.ts"
 import type { Direction } from "../../../src/services/PeerRegistry.ts"
 
 const LIMITS = { inbound: 200, outbound: 3 }
