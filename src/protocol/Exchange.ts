@@ -93,6 +93,10 @@ export const answers = ({ agent, direction }: Respondent, { _tag }: Request): bo
   return answeredBy === "everyone" || agent === "timenode" || (answeredBy === "accepting" && direction === "outbound")
 }
 
+/** False for what must not be said to that kind of peer: a `timed` that is told of a proposal never answers again. */
+export const mayTell = (tag: MessageTag, { agent }: Pick<Respondent, "agent">): boolean =>
+  tag !== "BlockProposal" || agent === "timenode"
+
 /** Longest line of a variant that answers nothing we asked, in bytes. */
 export const unaskedLimit = (tag: MessageTag | undefined): number => {
   switch (tag) {

@@ -70,8 +70,8 @@ export const PEERS_POLLED_AT_ONCE = 64
 export const INLINE_ANSWERS_PER_TICK = 64
 /** Lines of one chunk that are handled at once; more than honest peers say in one breath. */
 export const LINES_AT_ONCE = 64
-/** Lines handled in one turn of the loop of all who say more than that: a tenth of a millisecond. */
-export const LINES_PER_TURN = 16
+/** Lines handled in one turn of the loop of all who say more than that: some hundredths of a millisecond. */
+export const LINES_PER_TURN = 4
 /** Events kept for a slow subscriber of PeerRegistry.events; older ones are dropped and reported as lag. */
 export const PEER_EVENTS = 256
 /** Blocks that wait for the chain's single writer. */

@@ -125,9 +125,15 @@ export class NotAnswered extends Schema.TaggedError<NotAnswered>()("NotAnswered"
   request: Schema.String
 }) {}
 
+/** The message must not be told to this kind of peer, whom it would harm. No retry helps. */
+export class NotForThisPeer extends Schema.TaggedError<NotForThisPeer>()("NotForThisPeer", {
+  peer: Schema.String,
+  message: Schema.String
+}) {}
+
 /** A message could not be handed to a peer. */
 export class SendError extends Schema.TaggedError<SendError>()("SendError", {
-  reason: Schema.Union([PeerNotConnected, ConnectionClosed, SendQueueFull])
+  reason: Schema.Union([PeerNotConnected, ConnectionClosed, SendQueueFull, NotForThisPeer])
 }) {}
 
 /** A request got no answer. */

@@ -7,7 +7,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { NonEmptyReadonlyArray } from "effect/Array"
-import { answers, Exchange, type Request, type ResponseOf } from "../../protocol/Exchange.ts"
+import { answers, Exchange, mayTell, type Request, type ResponseOf } from "../../protocol/Exchange.ts"
 import type { Message } from "../../protocol/Message.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
 import * as Wire from "../../protocol/wire/Wire.ts"
@@ -19,6 +19,7 @@ import {
   type Direction,
   type DisconnectReason,
   NotAnswered,
+  NotForThisPeer,
   RequestError,
   type RequestPolicy,
   RequestTimeout,
@@ -41,6 +42,7 @@ export const whenRoom = (to: LiveConnection, write: () => void): Effect.Effect<v
 export const send = (to: LiveConnection, message: Message): Effect.Effect<void, SendError> =>
   Effect.suspend(() => {
     if (to.reason !== undefined) return Effect.fail(new SendError({ reason: closedError(to) }))
+    if (!mayTell(message._tag, to)) return Effect.fail(new SendError({ reason: notFor(to, message) }))
     if (!to.hasRoom) return Effect.fail(new SendError({ reason: queueFull(to) }))
     to.postUnheeded(message, Wire.encode(message))
     return Effect.void
@@ -145,6 +147,9 @@ const room = (to: LiveConnection): Effect.Effect<void> =>
 /** Of a connection that has ended. */
 const closedError = (of: LiveConnection): ConnectionClosed =>
   new ConnectionClosed({ peer: of.peer, reason: of.reason ?? "requested" })
+
+const notFor = ({ peer }: LiveConnection, { _tag: message }: Message): NotForThisPeer =>
+  new NotForThisPeer({ peer, message })
 
 const queueFull = (of: LiveConnection): SendQueueFull =>
   new SendQueueFull({ peer: of.peer, waitingBytes: of.outboundBytes })

@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scheduler from "effect/Scheduler"
 import { randomBytes } from "node:crypto"
+import { mayTell } from "../../protocol/Exchange.ts"
 import * as Limits from "../../protocol/Limits.ts"
 import type { Message } from "../../protocol/Message.ts"
 import * as Wire from "../../protocol/wire/Wire.ts"
@@ -128,7 +129,7 @@ const peerRegistry = (pool: ConnectionPool): PeerRegistry["Service"] => ({
     for (const [index, live] of pool.claims.all().entries()) {
       // Thousands of writes in one go would keep everybody else waiting.
       if (index > 0 && index % Limits.PEERS_PER_SLICE === 0) yield* Effect.yieldNow
-      if (live.reason !== undefined || live.peer === options.except) continue
+      if (live.reason !== undefined || live.peer === options.except || !mayTell(message._tag, live)) continue
       if (options.to !== undefined && !options.to(pool.info(live))) continue
       if (live.hasRoom) {
         live.postUnheeded(message, line)

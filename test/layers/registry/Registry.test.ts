@@ -6,9 +6,11 @@ import { Duration, Effect, Exit, Fiber, Layer, Logger, References, Schedule, Sco
 import { TestClock } from "effect/testing"
 import * as MemoryPeerGuard from "../../../src/layers/MemoryPeerGuard.ts"
 import * as Policies from "../../../src/peer/Policies.ts"
+import { genesis } from "../../../src/protocol/Genesis.ts"
 import { height } from "../../../src/protocol/Height.ts"
 import * as Limits from "../../../src/protocol/Limits.ts"
 import type { Message } from "../../../src/protocol/Message.ts"
+import { testnet } from "../../../src/protocol/Network.ts"
 import * as Wire from "../../../src/protocol/wire/Wire.ts"
 import { NodeConfig } from "../../../src/services/NodeConfig.ts"
 import { NodeIdentity } from "../../../src/services/NodeIdentity.ts"
@@ -183,6 +185,28 @@ describe("silence", () => {
       }
       assert.strictEqual(yield* stuck.connection.closed, "notDraining")
       assert.isFalse(slow.remote.isClosed)
+    })
+  )
+})
+
+describe("a BlockProposal", () => {
+  test(
+    "goes to a timenode alone, because a `timed` that takes one answers nobody any more",
+    Effect.gen(function* () {
+      const registry = yield* PeerRegistry
+      const connections = yield* PeerConnections
+      const timed = yield* inbound(7)
+      const timenode = yield* inbound(8)
+      yield* connections.identify(timenode.connection, version("timenode/1", "id:77"))
+      const { block } = genesis(testnet)
+      const proposal = { _tag: "BlockProposal", block, proposer: "", signature: new Uint8Array(64), round: 0n } as const
+      assert.deepStrictEqual(yield* registry.broadcast(proposal), { sent: 1, skipped: 0 })
+      yield* timenode.remote.expect("BlockProposal")
+      const error = yield* Effect.flip(registry.send(timed.connection.peer, proposal))
+      assert.strictEqual(error.reason._tag, "NotForThisPeer")
+      yield* registry.send(timed.connection.peer, ping(1n))
+      yield* timed.remote.expect("Ping")
+      assert.isFalse(timed.remote.received.some((message) => message._tag === "BlockProposal"))
     })
   )
 })
