@@ -94,7 +94,7 @@ export const resolveConfig = (sources: ConfigSources): Result.Result<ResolvedCon
     rpcListen: rpcEnabled ? rpcListen : null,
     dataDir:
       first("backend")?.value === "memory" ? null : dataDirectory(first("dataDir")?.value ?? "", network, sources.home),
-    legacy: defaults.legacy,
+    legacy: first("legacy")?.value ?? defaults.legacy,
     masternode: {
       enabled: masternode?.value ?? defaults.masternode.enabled,
       tier: first("masternodeTier")?.value ?? defaults.masternode.tier,

@@ -104,6 +104,7 @@ export const settings = {
     (value, { rpcPort }) => listenAddress(value, rpcPort),
     "IP or IP:PORT"
   ),
+  legacy: setting("consensus.legacy", null, "TIME_CONSENSUS_LEGACY", truth, "true or false"),
   logLevel: setting("logging.level", "log-level", "TIME_LOG_LEVEL", oneOf(logLevels), oneOfText(logLevels)),
   logFormat: setting("logging.format", "log-format", "TIME_LOG_FORMAT", oneOf(logFormats), oneOfText(logFormats)),
   masternodeEnabled: setting("masternode.enabled", null, "TIME_MASTERNODE_ENABLED", truth, "true or false"),

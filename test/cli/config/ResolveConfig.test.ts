@@ -234,6 +234,12 @@ describe("values", () => {
     assert.strictEqual(resolved({ env: { TIME_DATA_DIR: "x~/y" } }).node.dataDir, "x~/y")
   })
 
+  it("say what only blocks of old are allowed", () => {
+    assert.isTrue(resolved({}).node.legacy)
+    assert.isFalse(resolved({ toml: "[consensus]\nlegacy = false" }).node.legacy)
+    assert.isTrue(resolved({ toml: "[consensus]\nlegacy = false", env: { TIME_CONSENSUS_LEGACY: "true" } }).node.legacy)
+  })
+
   it("slots are set for each direction", () => {
     const slots = ({ node }: ReturnType<typeof resolved>) => [node.maxPeers, node.maxInbound]
     assert.deepStrictEqual(slots(resolved()), [50, 1_024])
