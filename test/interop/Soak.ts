@@ -65,8 +65,7 @@ export const soak = Effect.fn("soak")(function* (minutes: number, progress: (lin
   let sample = 0
   while ((yield* elapsed) < minutes * 60_000) {
     yield* Effect.sleep("1 second")
-    // The system's table is read in pieces while it changes, and one reading can miss a connection that is there.
-    const now = new Set([...sockets(), ...sockets()])
+    const now = yield* socketsNow(sockets, standing)
     for (const gone of missing(standing, now)) {
       count("socket closed")
       faults.push(`${gone} ended after ${seconds(yield* elapsed)} s`)
@@ -153,6 +152,19 @@ export const reportText = (report: SoakReport): string =>
   ].join("\n")
 
 // --- internal ---
+
+/**
+ * The connections that are there. The system's table is read in pieces while it changes, and a reading can miss some:
+ * one is gone when several readings in a row do not show it. It never comes back with the same port.
+ */
+const socketsNow = Effect.fnUntraced(function* (read: () => Iterable<string>, before: ReadonlySet<string>) {
+  const now = new Set(read())
+  for (let again = 0; again < 5 && missing(before, now).length > 0; again++) {
+    yield* Effect.sleep("100 millis")
+    for (const socket of read()) now.add(socket)
+  }
+  return now
+})
 
 const SAMPLES_PER_CHECKPOINT = 60
 const TOO_MANY = 50
