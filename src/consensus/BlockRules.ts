@@ -78,6 +78,17 @@ export const validateBlock = (block: Block, context: BlockContext): Result.Resul
   })
 }
 
+/**
+ * The first rule that the block breaks among those that need no coins: whether its body is that of its header, and its
+ * header one that can follow its parent's. A block that passes may still break another rule.
+ */
+export const rejectionWithoutCoins = (block: Block, context: Omit<BlockContext, "coins">): BlockRejection | undefined =>
+  headerRejection(block.header, context) ??
+  rewardRejection(block.masternodeRewards) ??
+  strictHeaderRejection(block.header, context.network) ??
+  coinbaseRejection(block) ??
+  merkleRejection(block.header, block.transactions.map(txid), context.legacy)
+
 /** The outputs of a block, as they enter the UTXO set. */
 export const createdOutputs = (block: Block, txids: ReadonlyArray<Hash256>): ReadonlyArray<Utxo> =>
   block.transactions.flatMap(({ outputs }, index) =>
@@ -93,7 +104,7 @@ export const createdOutputs = (block: Block, txids: ReadonlyArray<Hash256>): Rea
 
 type Rejection = BlockRejection | undefined
 
-const headerRejection = (header: BlockHeader, { now, parent }: BlockContext): Rejection => {
+const headerRejection = (header: BlockHeader, { now, parent }: Pick<BlockContext, "now" | "parent">): Rejection => {
   const expected = parent.header.height + 1n
   if (header.height !== expected) return { _tag: "HeightMismatch", expected, actual: header.height }
   if (!bytesEqual(header.previousHash, parent.hash)) {

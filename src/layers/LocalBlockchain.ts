@@ -3,37 +3,45 @@
  *
  * Blocks are checked against the coins of the view with the effects of the blocks before them laid over it, and are
  * committed many at a time. Index, tip, view, pool and events change after the store, and never without it: a commit and
- * what follows it cannot be interrupted, and all that comes before changes nothing.
+ * what follows it cannot be interrupted, and all that comes before changes nothing. A branch that replaces blocks of the
+ * chain is checked whole, from the coins at its fork on, before the one batch that does both.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
-import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
-import { spentOutPoints, validateBlock } from "../consensus/BlockRules.ts"
-import { coinView } from "../consensus/CoinView.ts"
+import type { BlockDelta } from "../consensus/BlockDelta.ts"
+import { mayPass } from "../consensus/BlockRejection.ts"
+import { rejectionWithoutCoins, spentOutPoints } from "../consensus/BlockRules.ts"
+import { isBetter } from "../consensus/ForkChoice.ts"
 import { type Block, blockHash } from "../protocol/Block.ts"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import { genesis } from "../protocol/Genesis.ts"
-import { toHex } from "../protocol/Hash.ts"
-import { height as toHeight } from "../protocol/Height.ts"
+import { type Hash256, toHex } from "../protocol/Hash.ts"
+import { type Height, height as toHeight } from "../protocol/Height.ts"
 import * as Limits from "../protocol/Limits.ts"
+import { dueTime, type Network } from "../protocol/Network.ts"
+import { isCoinbase, type Transaction } from "../protocol/Transaction.ts"
 import { outPointKey } from "../protocol/Utxo.ts"
 import * as Wire from "../protocol/wire/Wire.ts"
 import {
   Blockchain,
-  BlockRejected,
+  type BlockRejected,
   type BlockVerdict,
+  type Branch,
   type ChainEvent,
-  type OfferedBlock
+  type OfferedBlock,
+  ReorganisationRefused
 } from "../services/Blockchain.ts"
-import { type ChainBatch, ChainStore, type ChainTip, type ConnectedBlock, StoreError } from "../services/ChainStore.ts"
+import { type ChainBatch, ChainStore, StoreError } from "../services/ChainStore.ts"
 import { Mempool } from "../services/Mempool.ts"
 import { NodeConfig } from "../services/NodeConfig.ts"
 import { UtxoStore } from "../services/UtxoStore.ts"
+import { type CheckedBlock, checkBlocks, rejectedBlock } from "./CheckedBlocks.ts"
+import { type SideBlock, SideBranches } from "./SideBranches.ts"
 import { loadChain, readBlock } from "./StoredChain.ts"
 
 /**
@@ -52,6 +60,7 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
     const stored = yield* loadChain(network)
     const index = stored.index
     let tip = stored.tip
+    const side = new SideBranches()
 
     const writer = yield* Semaphore.make(1)
     const inbox = yield* Queue.bounded<OfferedBlock>(Limits.BLOCK_QUEUE)
@@ -71,56 +80,64 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       return next
     }
 
-    /** Checks blocks one after the other, up to the first that breaks a rule or to what one commit takes. */
-    const check = Effect.fnUntraced(function* (blocks: ReadonlyArray<Block>): Effect.fn.Return<Checked, StoreError> {
-      const coins = new Map(yield* utxos.getMany(blocks.flatMap(spentOutPoints)))
-      const now = BigInt(Math.floor(clock.currentTimeMillisUnsafe() / 1_000))
-      const checked: Array<CheckedBlock> = []
-      let bytesTaken = 0
-      let coinsTaken = 0
-      let parent = tip
-      let resumed = clock.monotonicTimeNanosUnsafe()
-      for (const block of blocks) {
-        const context = { network, parent: { header: parent, hash: parent.hash }, now, coins: coinView(coins), legacy }
-        const result = validateBlock(block, context)
-        if (Result.isFailure(result)) {
-          const hash = toHex(blockHash(block.header))
-          const rejected = new BlockRejected({ height: block.header.height, hash, rejection: result.failure })
-          return { checked, rejected }
-        }
-        const delta = result.success
-        for (const { outpoint } of delta.spent) coins.delete(outPointKey(outpoint))
-        for (const utxo of delta.created) coins.set(outPointKey(utxo.outpoint), utxo)
-        const bytes = Wire.encodeBlock(block)
-        parent = { height: delta.height, hash: delta.hash, timestamp: delta.timestamp }
-        checked.push({ block, delta, bytes, tip: parent })
-        bytesTaken += bytes.length
-        coinsTaken += delta.spent.length + delta.created.length
-        if (bytesTaken >= Limits.COMMIT_BYTES || coinsTaken >= Limits.COINS_PER_COMMIT) break
-        if (clock.monotonicTimeNanosUnsafe() - resumed > TURN) {
-          yield* Effect.yieldNow
-          resumed = clock.monotonicTimeNanosUnsafe()
-        }
-      }
-      return { checked, rejected: undefined }
-    })
+    const coinsFor = (blocks: ReadonlyArray<Block>) =>
+      Effect.map(utxos.getMany(blocks.flatMap(spentOutPoints)), (found) => new Map(found))
 
-    /** Stores blocks and makes them the end of the chain. */
+    /** Stores a change of the chain's end, and lets everybody know: all of it or, if the store fails, nothing. */
     const commit = Effect.fnUntraced(function* (
       blocks: ReadonlyArray<CheckedBlock>,
-      durability: ChainBatch["durability"]
+      durability: ChainBatch["durability"],
+      removed: ReadonlyArray<RemovedBlock> = []
     ) {
-      yield* store.commit({ disconnect: 0, connect: blocks, durability })
+      yield* store.commit({ disconnect: removed.length, connect: blocks, durability })
+      for (let left = removed.length; left > 0; left--) index.pop()
       for (const { delta } of blocks) index.push(delta.hash)
       tip = blocks.at(-1)!.tip
-      const delta = { disconnected: [], connected: blocks.map((block) => block.delta) }
+      side.promote(blocks.map(({ tip }) => tip.hash))
+      for (const { block, bytes, delta } of [...removed].reverse()) {
+        side.keep({ block, hash: delta.hash, bytes }, tip.height)
+      }
+      side.prune(tip.height)
+      const delta = {
+        disconnected: removed.map(({ delta }) => delta),
+        connected: blocks.map(({ delta }) => delta),
+        ...(removed.length === 0 ? {} : { returned: returnedBy(removed, blocks) })
+      }
       yield* utxos.applied(delta)
       yield* mempool.applied(delta)
-      const events = blocks.map(({ block, tip }): Published => {
-        return { sequence: published++, event: { _tag: "Connected", tip, block } }
-      })
-      yield* PubSub.publishAll(hub, events)
+      const events: ReadonlyArray<ChainEvent> = [
+        ...removed.map(({ delta: { hash, height } }) => ({ _tag: "Disconnected" as const, height, hash })),
+        ...blocks.map(({ block, tip }) => ({ _tag: "Connected" as const, tip, block }))
+      ]
+      yield* PubSub.publishAll(
+        hub,
+        events.map((event): Published => ({ sequence: published++, event }))
+      )
     }, Effect.uninterruptible)
+
+    /** The branch that a block ends, as it lies beside the best chain now. */
+    const branchTo = (hash: Hash256): PlacedBranch | undefined => {
+      const found = side.branch(hash)
+      const fork = found && index.heightOf(found.parent)
+      return fork === undefined ? undefined : { blocks: found!.blocks, fork: toHeight(fork) }
+    }
+
+    /** What becomes of a block that does not continue the tip. */
+    const putAside = (block: Block): Effect.Effect<BlockVerdict, BlockRejected> => {
+      const { previousHash } = block.header
+      const before = branchTo(previousHash)
+      const fork = before === undefined ? index.heightOf(previousHash) : Number(before.fork)
+      if (fork === undefined) return Effect.succeed({ _tag: "Orphan" })
+      const parent = before?.blocks.at(-1)!.block.header ?? headerOf(network, toHeight(fork))
+      const now = BigInt(Math.floor(clock.currentTimeMillisUnsafe() / 1_000))
+      const context = { network, legacy, now, parent: { header: parent, hash: previousHash } }
+      const rejection = rejectionWithoutCoins(block, context)
+      if (rejection !== undefined) return Effect.fail(rejectedBlock(block, rejection))
+      const bytes = Wire.encodeBlock(block).length
+      side.keep({ block, hash: blockHash(block.header), bytes }, tip.height)
+      const length = (before?.blocks.length ?? 0) + 1
+      return Effect.succeed({ _tag: "SideBranch", parent: parent.height, fork: toHeight(fork), length })
+    }
 
     const connectAll = Effect.fnUntraced(function* (blocks: ReadonlyArray<Block>) {
       const verdicts: Array<BlockVerdict> = []
@@ -132,11 +149,11 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
         }
         const next = continuation(blocks, verdicts.length)
         if (next.length === 0) {
-          const parent = index.heightOf(header.previousHash)
-          verdicts.push(parent === undefined ? { _tag: "Orphan" } : { _tag: "SideBranch", parent: toHeight(parent) })
+          verdicts.push(yield* putAside(blocks[verdicts.length]!))
           return verdicts
         }
-        const { checked, rejected } = yield* check(next)
+        const options = { network, legacy, parent: tip, coins: yield* coinsFor(next), extent: "commit" } as const
+        const { checked, rejected } = yield* checkBlocks(next, options)
         yield* Effect.yieldNow
         // What a power cut takes while more blocks wait can be fetched again; the commit of the last makes all durable.
         const last = rejected !== undefined || verdicts.length + checked.length === blocks.length
@@ -150,6 +167,58 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
     const connect = Effect.fn("Blockchain.connect")(function* (blocks: ReadonlyArray<Block>) {
       return yield* writer.withPermit(connectAll(blocks))
     })
+
+    /** The last blocks of the best chain, newest first, with what undoes them. */
+    const lastBlocks = Effect.fnUntraced(function* (count: number) {
+      const deltas = yield* store.undo(count)
+      const removed: Array<RemovedBlock> = []
+      for (const delta of deltas) {
+        const block = yield* Effect.provideService(readBlock(delta.height), ChainStore, store)
+        if (block === undefined || !bytesEqual(blockHash(block.header), delta.hash)) break
+        removed.push({ delta, block, bytes: Wire.encodeBlock(block).length })
+      }
+      if (removed.length === count) return removed
+      const detail = `only ${removed.length} of the last ${count} blocks can be taken off`
+      return yield* new StoreError({ operation: "reorganise", reason: "Damaged", detail })
+    })
+
+    const reorganiseTo = Effect.fnUntraced(function* (hash: Hash256) {
+      const branch = branchTo(hash)
+      const depth = branch === undefined ? 0 : Number(tip.height - branch.fork)
+      const refuse = (reason: ReorganisationRefused["reason"]) =>
+        new ReorganisationRefused({ hash: toHex(hash), reason, depth })
+      if (branch === undefined) return yield* refuse("UnknownBranch")
+      if (depth > Limits.REORG_DEPTH) return yield* refuse("TooDeep")
+      const blocks = branch.blocks.map(({ block }) => block)
+      if (!isBetter({ height: blocks.at(-1)!.header.height, hash }, tip)) return yield* refuse("NotBetter")
+
+      const removed = yield* lastBlocks(depth)
+      const coins = yield* coinsFor(blocks)
+      // The newest block first: what it spent may have been created by the one before it, which then takes it away.
+      for (const { delta } of removed) {
+        for (const { outpoint } of delta.created) coins.delete(outPointKey(outpoint))
+        for (const utxo of delta.spent) coins.set(outPointKey(utxo.outpoint), utxo)
+      }
+      const parent = { ...headerOf(network, branch.fork), hash: index.hashAt(branch.fork)! }
+      const options = { network, legacy, parent, coins, extent: "all" } as const
+      const { checked, rejected } = yield* checkBlocks(blocks, options)
+      if (rejected !== undefined) {
+        if (!mayPass(rejected.rejection)) side.drop(branch.blocks[checked.length]!.hash)
+        return yield* rejected
+      }
+      yield* commit(checked, "durable", removed)
+      return { tip, fork: branch.fork, disconnected: depth }
+    })
+
+    const reorganise = Effect.fn("Blockchain.reorganise")((hash: Hash256) => writer.withPermit(reorganiseTo(hash)))
+
+    const branches = (): ReadonlyArray<Branch> =>
+      side.ends().flatMap(({ block: { header }, hash }) => {
+        const branch = branchTo(hash)
+        if (branch === undefined) return []
+        const tip = { height: header.height, hash, timestamp: header.timestamp }
+        return [{ tip, fork: branch.fork, length: branch.blocks.length }]
+      })
 
     const decide = Effect.fnUntraced(
       function* ({ block, decided }: OfferedBlock) {
@@ -189,6 +258,8 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       blocks: store.blocks,
       offer: (offered) => Effect.sync(() => Queue.offerUnsafe(inbox, offered)),
       connect,
+      branches,
+      reorganise,
       changes
     })
   })
@@ -196,18 +267,32 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
 
 // --- internal ---
 
-/** How long validation goes on before others get their turn, in nanoseconds. */
-const TURN = 4_000_000n
-
-interface CheckedBlock extends ConnectedBlock {
+/** A block that comes off: what it did, and how many bytes it has. */
+interface RemovedBlock {
+  readonly delta: BlockDelta
   readonly block: Block
-  readonly tip: ChainTip
+  readonly bytes: number
 }
 
-interface Checked {
-  readonly checked: ReadonlyArray<CheckedBlock>
-  /** Why the block after the last of `checked` cannot follow it. */
-  readonly rejected: BlockRejected | undefined
+interface PlacedBranch {
+  readonly blocks: ReadonlyArray<SideBlock>
+  readonly fork: Height
+}
+
+/** Height and time of a block of the best chain: all of them keep the schedule, genesis included. */
+const headerOf = (network: Network, height: Height) => ({ height, timestamp: dueTime(network, height) })
+
+/** The transactions that are in the blocks which came off alone, oldest first. */
+const returnedBy = (
+  removed: ReadonlyArray<RemovedBlock>,
+  connected: ReadonlyArray<CheckedBlock>
+): ReadonlyArray<Transaction> => {
+  const again = new Set(connected.flatMap(({ delta }) => delta.txids.map(toHex)))
+  return [...removed]
+    .reverse()
+    .flatMap(({ block, delta }) =>
+      block.transactions.filter((transaction, at) => !isCoinbase(transaction) && !again.has(toHex(delta.txids[at]!)))
+    )
 }
 
 interface Published {

@@ -50,11 +50,19 @@ export const layer: Layer.Layer<Mempool, never, UtxoStore | NodeConfig> = Layer.
       return "accepted" as const
     })
 
+    const applied = Effect.fnUntraced(function* (delta: ChainDelta) {
+      pool.applied(delta)
+      for (const transaction of delta.returned ?? []) {
+        yield* Effect.ignore(submitAlone(transaction))
+        yield* Effect.yieldNow
+      }
+    })
+
     return Mempool.of({
       submit: Effect.fn("Mempool.submit")((transaction: Transaction) => turn.withPermit(submitAlone(transaction))),
       get: (txid) => Effect.sync(() => pool.get(txid)),
       pending: Effect.sync(() => pool.pending()),
-      applied: (delta) => turn.withPermit(Effect.sync(() => pool.applied(delta)))
+      applied: (delta) => turn.withPermit(applied(delta))
     })
   })
 )

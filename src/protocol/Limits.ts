@@ -204,6 +204,16 @@ export const COINS_PER_COMMIT = 2_000
 export const COMMIT_BYTES = 8 * MiB
 /** Blocks whose undo data is kept: ten times the depth of the deepest reorganisation that is ever made. */
 export const UNDO_BLOCKS = 1_000
+/** Blocks that a reorganisation takes off at most, as `timed` has it: two thirds of a day. */
+export const REORG_DEPTH = 100
+/** Blocks of other branches that are kept: several branches as long as a reorganisation takes. */
+export const SIDE_BLOCKS = 1_000
+/** Their bytes: two and a half times what 101 blocks of a `timed` come to. */
+export const SIDE_BLOCK_BYTES = 32 * MiB
+/** How far above or below the tip such a block may be: a branch that is too deep to be taken can still be shown. */
+export const SIDE_BLOCK_DISTANCE = 2 * REORG_DEPTH
+/** Peers whose branches are looked into at a time: each may send one answer with blocks. */
+export const FORKS_AT_ONCE = 4
 /** Stored blocks kept in memory, because peers that sync ask for the same ranges. */
 export const HOT_BLOCKS = 32 * MiB
 /** Pages of the store's file that are kept in memory. */
@@ -214,5 +224,5 @@ export const HASHES_PER_READ = 10_000
 export const COINS_PER_READ = 1_000
 /** Outputs with a state that is not on disk; above it the oldest is forgotten. */
 export const VOLATILE_STATES = 100_000
-/** Changes of the chain kept for a slow subscriber: a whole commit and more; older ones are reported as lag. */
-export const CHAIN_EVENTS = 256
+/** Changes of the chain kept for a slow subscriber: a whole reorganisation and more; older ones are reported as lag. */
+export const CHAIN_EVENTS = 512

@@ -12,7 +12,7 @@ import * as Stream from "effect/Stream"
 import { BlockRejection, describe } from "../consensus/BlockRejection.ts"
 import type { Block } from "../protocol/Block.ts"
 import { genesis } from "../protocol/Genesis.ts"
-import type { Hash256 } from "../protocol/Hash.ts"
+import { type Hash256, toHex } from "../protocol/Hash.ts"
 import { height, type Height } from "../protocol/Height.ts"
 import type { Network } from "../protocol/Network.ts"
 import { testnet } from "../protocol/Network.ts"
@@ -24,9 +24,17 @@ export type BlockVerdict =
   /** It is the new tip, or was put on below it in the same batch. */
   | { readonly _tag: "Connected"; readonly tip: ChainTip }
   | { readonly _tag: "AlreadyKnown" }
-  /** Its parent is on the best chain but not the tip. It was not put on. */
-  | { readonly _tag: "SideBranch"; readonly parent: Height }
-  /** Its parent is unknown here. It was not put on. */
+  /** It continues another block than the tip. It was not put on, but is kept as far as there is room. */
+  | {
+      readonly _tag: "SideBranch"
+      /** Of the block before it. */
+      readonly parent: Height
+      /** The last block that its branch and the best chain share. */
+      readonly fork: Height
+      /** Blocks of its branch after the fork, up to this one. */
+      readonly length: number
+    }
+  /** Its parent is unknown here. It was neither put on nor kept. */
   | { readonly _tag: "Orphan" }
 
 /** The block breaks a rule. It will break it tomorrow too, unless the reason is about time. */
@@ -38,6 +46,35 @@ export class BlockRejected extends Schema.TaggedError<BlockRejected>()("BlockRej
   override get message(): string {
     return `block ${this.height} (${this.hash}) breaks a rule: ${describe(this.rejection)}`
   }
+}
+
+/** Another branch is the best chain now. */
+export interface Reorganised {
+  readonly tip: ChainTip
+  /** The last block that the old and the new chain share. */
+  readonly fork: Height
+  /** How many blocks came off. */
+  readonly disconnected: number
+}
+
+/**
+ * Nothing was changed: the branch is not kept here, takes off more blocks than is ever done, or is not better than what
+ * we have. It can be tried again when the branch has been fetched, or has grown.
+ */
+export class ReorganisationRefused extends Schema.TaggedError<ReorganisationRefused>()("ReorganisationRefused", {
+  /** The last block of the branch. */
+  hash: Schema.String,
+  reason: Schema.Literals(["UnknownBranch", "TooDeep", "NotBetter"]),
+  /** How many blocks would come off; 0 where that is unknown. */
+  depth: Schema.Int
+}) {}
+
+/** A branch that is kept beside the best chain. */
+export interface Branch {
+  readonly tip: ChainTip
+  readonly fork: Height
+  /** Blocks after the fork. */
+  readonly length: number
 }
 
 export type ChainEvent =
@@ -80,7 +117,17 @@ export class Blockchain extends Context.Service<
     readonly connect: (
       blocks: ReadonlyArray<Block>
     ) => Effect.Effect<ReadonlyArray<BlockVerdict>, BlockRejected | StoreError>
-    /** Changes as they happen; a slow subscriber loses the oldest and is told so. */
+    /** The branches that are kept, each by its last block; a plain read. None of them need be valid. */
+    readonly branches: () => ReadonlyArray<Branch>
+    /**
+     * Makes the kept branch that ends with this block the best chain, if it is better. It is checked whole against the
+     * coins at the fork before anything changes; then one batch takes the old blocks off and puts the new ones on. If
+     * one of its blocks breaks a rule, that one and those after it are no longer kept.
+     */
+    readonly reorganise: (
+      tip: Hash256
+    ) => Effect.Effect<Reorganised, ReorganisationRefused | BlockRejected | StoreError>
+    /** Changes as they happen; those of a reorganisation are `Disconnected`, newest first, and then `Connected`. A slow subscriber loses the oldest and is told so. */
     readonly changes: Stream.Stream<ChainEvent>
   }
 >()("timenode/services/Blockchain") {
@@ -100,6 +147,9 @@ export class Blockchain extends Context.Service<
         blocks: () => Effect.succeed([]),
         offer: () => Effect.succeed(true),
         connect: (blocks) => Effect.succeed(blocks.slice(0, 1).map(() => ({ _tag: "Orphan" as const }))),
+        branches: () => [],
+        reorganise: (tip) =>
+          Effect.fail(new ReorganisationRefused({ hash: toHex(tip), reason: "UnknownBranch", depth: 0 })),
         changes: Stream.empty,
         ...overrides
       })

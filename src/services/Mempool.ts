@@ -43,7 +43,7 @@ export class Mempool extends Context.Service<
     readonly get: (txid: Hash256) => Effect.Effect<PooledTransaction | undefined>
     /** In order of arrival. */
     readonly pending: Effect.Effect<ReadonlyArray<PooledTransaction>>
-    /** Drops what the new blocks contain or contradict. */
+    /** Drops what the new blocks contain or contradict, and takes back what came off with old ones if it is valid. */
     readonly applied: (delta: ChainDelta) => Effect.Effect<void>
   }
 >()("timenode/services/Mempool") {

@@ -11,7 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { sha256, type Hash256 } from "../protocol/Hash.ts"
 import { height, type Height } from "../protocol/Height.ts"
-import type { OutPoint } from "../protocol/Transaction.ts"
+import type { OutPoint, Transaction } from "../protocol/Transaction.ts"
 import type { OutPointKey, Utxo, UtxoState } from "../protocol/Utxo.ts"
 import type { OutPointState } from "../protocol/Message.ts"
 import type { BlockDelta } from "../consensus/BlockDelta.ts"
@@ -28,6 +28,8 @@ export interface UtxoSetSummary {
 export interface ChainDelta {
   readonly disconnected: ReadonlyArray<BlockDelta>
   readonly connected: ReadonlyArray<BlockDelta>
+  /** Transactions of the blocks that came off, oldest first, without those of the new blocks. Absent: none. */
+  readonly returned?: ReadonlyArray<Transaction>
 }
 
 export class UtxoStore extends Context.Service<

@@ -17,6 +17,7 @@ import { NodeConfig } from "../../src/services/NodeConfig.ts"
 import { link, links } from "../fixtures/Deltas.ts"
 import { temporaryFolder } from "../fixtures/TemporaryFolder.ts"
 import { blockchainSuite, chainOf, holds } from "../services/BlockchainSuite.ts"
+import { branchOf, hashOf, reorganisationSuite, see } from "../services/ReorganisationSuite.ts"
 
 const over = <E>(store: Layer.Layer<ChainStore, E>, network = testnet) =>
   LocalBlockchain.layer.pipe(
@@ -30,6 +31,12 @@ const inFile = (file: string) => SqliteChainStore.layer({ file, network: testnet
 
 blockchainSuite("LocalBlockchain in memory", over(MemoryChainStore.layer))
 blockchainSuite(
+  "LocalBlockchain on SQLite",
+  over(Layer.unwrap(Effect.map(temporaryFolder, (folder) => inFile(join(folder, "chain.db")))))
+)
+
+reorganisationSuite("LocalBlockchain in memory", over(MemoryChainStore.layer))
+reorganisationSuite(
   "LocalBlockchain on SQLite",
   over(Layer.unwrap(Effect.map(temporaryFolder, (folder) => inFile(join(folder, "chain.db")))))
 )
@@ -159,6 +166,35 @@ describe("LocalBlockchain", () => {
       full = false
       yield* chain.connect(blocks)
       yield* holds(blocks)
+    }).pipe(Effect.provide(over(store), { local: true }))
+  })
+
+  it.effect("changes to another branch in one durable batch, or not at all when the store fails", () => {
+    const seen: Array<readonly [number, number, ChainBatch["durability"]]> = []
+    let full = false
+    const store = watched((batch, go) => {
+      seen.push([batch.disconnect, batch.connect.length, batch.durability])
+      return full ? Effect.fail(new StoreError({ operation: "commit", reason: "Failed", detail: "disk full" })) : go
+    })
+    return Effect.gen(function* () {
+      yield* due
+      const chain = yield* Blockchain
+      const ours = chainOf(4)
+      const theirs = branchOf(ours, 1, 4)
+      yield* chain.connect(ours)
+      yield* see(theirs)
+      seen.length = 0
+      full = true
+      const error = yield* Effect.flip(chain.reorganise(hashOf(theirs[3]!)))
+      assert.strictEqual(error._tag, "StoreError")
+      yield* holds(ours)
+      full = false
+      yield* chain.reorganise(hashOf(theirs[3]!))
+      yield* holds([...ours.slice(0, 1), ...theirs])
+      assert.deepStrictEqual(seen, [
+        [3, 4, "durable"],
+        [3, 4, "durable"]
+      ])
     }).pipe(Effect.provide(over(store), { local: true }))
   })
 

@@ -182,7 +182,7 @@ export const blockchainSuite = (
         const blocks = chainOf(4)
         yield* chain.connect(blocks.slice(0, 3))
         const side = yield* chain.connect([rival(blocks[1]!), blocks[3]!])
-        assert.deepStrictEqual(side, [{ _tag: "SideBranch", parent: height(1) }])
+        assert.deepStrictEqual(side, [{ _tag: "SideBranch", parent: height(1), fork: height(1), length: 1 }])
         const orphan = yield* chain.connect(chainOf(2, 9).slice(1))
         assert.deepStrictEqual(orphan, [{ _tag: "Orphan" }])
         yield* holds(blocks.slice(0, 3))

@@ -183,7 +183,9 @@ const put = (ours: Array<Block>, block: Block): BlockVerdict => {
   if (ours.some((known) => hashOf(known) === hashOf(block))) return { _tag: "AlreadyKnown" }
   const parent = ours.find((known) => hashOf(known) === toHex(block.header.previousHash))
   if (parent === undefined) return { _tag: "Orphan" }
-  if (parent !== ours.at(-1)) return { _tag: "SideBranch", parent: parent.header.height }
+  if (parent !== ours.at(-1)) {
+    return { _tag: "SideBranch", parent: parent.header.height, fork: parent.header.height, length: 1 }
+  }
   ours.push(block)
   const { header } = block
   return { _tag: "Connected", tip: { height: header.height, hash: blockHash(header), timestamp: header.timestamp } }

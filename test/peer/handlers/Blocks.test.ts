@@ -233,7 +233,10 @@ describe("announced blocks", () => {
   })
 
   it.effect("known blocks and side branches are nobody's fault and nobody's news", () => {
-    const verdicts = [{ _tag: "AlreadyKnown" }, { _tag: "SideBranch", parent: height(1) }] as const
+    const verdicts = [
+      { _tag: "AlreadyKnown" },
+      { _tag: "SideBranch", parent: height(1), fork: height(1), length: 1 }
+    ] as const
     let next = 0
     const { layer, reports, seen } = announced((offered) => offered.decided(verdicts[next++]!))
     return Effect.gen(function* () {
