@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as BlockSync from "../peer/BlockSync.ts"
 import * as Dialer from "../peer/Dialer.ts"
+import * as ForkResolver from "../peer/ForkResolver.ts"
 import * as GossipRelay from "../peer/GossipRelay.ts"
 import * as InlineAnswers from "../peer/InlineAnswers.ts"
 import * as Listener from "../peer/Listener.ts"
@@ -88,7 +89,7 @@ export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
   // Without a registry of the caller's there is nothing extra.
   const registry = (parts.peers ?? TcpPeerRegistry.layer) as NonNullable<Parts<E, Extra>["peers"]>
   const peers = registry.pipe(Layer.provide(InlineAnswers.layer))
-  const programs = Layer.mergeAll(Listener.layer, Dialer.layer).pipe(
+  const programs = Layer.mergeAll(Listener.layer, Dialer.layer, ForkResolver.layer).pipe(
     Layer.provide(PeerHandler.layer),
     Layer.provideMerge(Layer.mergeAll(BlockSync.layer, GossipRelay.layer))
   )

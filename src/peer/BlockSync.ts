@@ -3,7 +3,7 @@
  *
  * One fiber owns the work. While one range of blocks is being checked the next is on its way. A peer that does not
  * answer, or whose blocks do not fit, is passed over for a while and another is asked; silence is never taken for an
- * answer, and nothing is rolled back here.
+ * answer, and nothing is rolled back here: that is for `ForkResolver` to find out and for `Blockchain` to do.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -22,6 +22,7 @@ import type { StoreError } from "../services/ChainStore.ts"
 import { PeerGuard } from "../services/PeerGuard.ts"
 import { PeerRegistry, type RequestError } from "../services/PeerRegistry.ts"
 import { Sync } from "../services/Sync.ts"
+import * as ForkResolver from "./ForkResolver.ts"
 import * as Policies from "./Policies.ts"
 
 /** Why fetching from a peer stopped before its height was reached. */
@@ -166,7 +167,9 @@ const passOver = Effect.fnUntraced(function* (state: State, peer: PeerId, stop: 
     case "Empty":
       return yield* Effect.logInfo(`${peer} has no block ${next}, though it reported a higher chain`)
     case "Diverged":
-      return yield* Effect.logWarning(`${peer} is on another branch: its block ${next} does not follow ours`)
+      yield* Effect.logWarning(`${peer} is on another branch: its block ${next} does not follow ours`)
+      if (yield* ForkResolver.resolve(peer)) state.passedOver.delete(peer)
+      return
     case "BlockRejected": {
       yield* Effect.logWarning(`Block ${stop.height} of ${peer} is not valid: ${describe(stop.rejection)}`)
       if (!provesMisbehaviour(stop.rejection)) return

@@ -74,6 +74,11 @@ export const settledSession = Duration.seconds(60)
 /** A peer whose blocks could not be had or do not fit is left alone for so long. */
 export const passOver = Duration.seconds(60)
 
+/** In this time all peers are asked which of two branches they are on. */
+export const forkVote = Duration.seconds(10)
+/** How long looking into one peer's branch may take: ten questions, a hundred blocks and the vote. */
+export const forkResolution = Duration.minutes(2)
+
 /** How often free outbound slots are filled from the address book. */
 export const dialInterval = Duration.seconds(10)
 /** How often, jittered, an address that was never reached is tried while all slots are taken. */

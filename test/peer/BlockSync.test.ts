@@ -144,7 +144,15 @@ describe("BlockSync", () => {
         yield* settle
         yield* TestClock.adjust("30 seconds")
         yield* settle
-        assert.strictEqual(here.asked.length, 2)
+        assert.deepStrictEqual(
+          here.asked.map(([, start, end]) => [start, end]),
+          [
+            [6n, 106n],
+            [107n, 207n],
+            // Then its branch is looked into, as far as it takes to be better than ours.
+            [1n, 6n]
+          ]
+        )
         assert.deepStrictEqual(here.ours, chainTo(5))
         assert.deepStrictEqual((yield* sync.status).from, null)
       })

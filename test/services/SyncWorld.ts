@@ -85,10 +85,18 @@ export const services = (world: World): Layer.Layer<PeerRegistry | Blockchain | 
             world.disconnects.push([peer, reason])
             world.remotes.delete(peer)
           }),
-        // Two variants are ever asked, and each is answered with its own.
-        request: ((peer: PeerId, request: MessageOf<"GetBlocks" | "GetBlockHeight">, policy: RequestPolicy) => {
+        // Three variants are ever asked, and each is answered with its own.
+        request: ((
+          peer: PeerId,
+          request: MessageOf<"GetBlocks" | "GetBlockHeight" | "GetBlockHash">,
+          policy: RequestPolicy
+        ) => {
           const answer: Effect.Effect<Message, RequestError> =
-            request._tag === "GetBlocks" ? blocksOf(world, peer, request) : heightOf(world, peer)
+            request._tag === "GetBlocks"
+              ? blocksOf(world, peer, request)
+              : request._tag === "GetBlockHash"
+                ? blockHashOf(world, peer, request)
+                : heightOf(world, peer)
           const late = new RequestError({ reason: new RequestTimeout({ peer, request: request._tag }) })
           return Effect.timeoutOrElse(answer, { duration: policy.timeout, orElse: () => Effect.fail(late) })
         }) as PeerRegistry["Service"]["request"]
@@ -152,11 +160,21 @@ const heightOf = (world: World, peer: PeerId) =>
     })
   })
 
+const blockHashOf = (world: World, peer: PeerId, { height }: MessageOf<"GetBlockHash">) =>
+  Effect.sync(() => {
+    const block = world.remotes.get(peer)?.chain[Number(height)]
+    return { _tag: "BlockHashResponse" as const, height, hash: block === undefined ? null : blockHash(block.header) }
+  })
+
 const chain = (world: World) =>
   Blockchain.layerTest({
     tip: () => {
       const { header } = world.ours.at(-1)!
       return { height: header.height, hash: blockHash(header), timestamp: header.timestamp }
+    },
+    hashAt: (at) => {
+      const block = world.ours[Number(at)]
+      return block && blockHash(block.header)
     },
     connect: (blocks) =>
       Effect.gen(function* () {

@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import { provesMisbehaviour } from "../../consensus/BlockRejection.ts"
+import { isBetter } from "../../consensus/ForkChoice.ts"
 import { type Block, blockHash } from "../../protocol/Block.ts"
 import { bytesEqual } from "../../protocol/ByteArray.ts"
 import { toHex, ZERO_HASH } from "../../protocol/Hash.ts"
@@ -20,6 +21,7 @@ import { Gossip } from "../../services/Gossip.ts"
 import { PeerGuard } from "../../services/PeerGuard.ts"
 import { type Agent, PeerRegistry } from "../../services/PeerRegistry.ts"
 import { Sync } from "../../services/Sync.ts"
+import * as ForkResolver from "../ForkResolver.ts"
 import type { AnswersTo, ReactionsTo } from "../Handlers.ts"
 
 /** Answers about the best chain. */
@@ -106,6 +108,8 @@ interface Decision {
 }
 
 const consequences = Effect.gen(function* () {
+  const chain = yield* Blockchain
+  const forks = yield* ForkResolver.make
   const gossip = yield* Gossip
   const guard = yield* PeerGuard
   const registry = yield* PeerRegistry
@@ -126,8 +130,11 @@ const consequences = Effect.gen(function* () {
         return Effect.flatMap(guard.report(from, "invalidBlock"), (verdict) =>
           verdict === "banned" ? registry.disconnect(from, "banned") : Effect.void
         )
-      case "AlreadyKnown":
       case "SideBranch":
+        return isBetter({ height: block.header.height, hash: blockHash(block.header) }, chain.tip())
+          ? forks.consider(from)
+          : Effect.void
+      case "AlreadyKnown":
         return Effect.void
       case "StoreError":
         return Effect.logError("A block could not be stored", outcome)
