@@ -1,0 +1,302 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import { TestClock } from "effect/testing"
+import * as LocalBlockchain from "../../src/layers/LocalBlockchain.ts"
+import * as MemoryChainStore from "../../src/layers/MemoryChainStore.ts"
+import * as MemoryMempool from "../../src/layers/MemoryMempool.ts"
+import * as ViewUtxoStore from "../../src/layers/ViewUtxoStore.ts"
+import * as ForkResolver from "../../src/peer/ForkResolver.ts"
+import * as Policies from "../../src/peer/Policies.ts"
+import { type Block, blockHash } from "../../src/protocol/Block.ts"
+import { compareBytes } from "../../src/protocol/ByteArray.ts"
+import { height } from "../../src/protocol/Height.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
+import type { Message, MessageOf } from "../../src/protocol/Message.ts"
+import type { PeerId } from "../../src/protocol/PeerId.ts"
+import { SATOSHI_PER_TIME } from "../../src/protocol/Satoshi.ts"
+import { Blockchain } from "../../src/services/Blockchain.ts"
+import { NodeConfig } from "../../src/services/NodeConfig.ts"
+import type { Offence, PeerGuard } from "../../src/services/PeerGuard.ts"
+import { type PeerRegistry, RequestError, type RequestPolicy, RequestTimeout } from "../../src/services/PeerRegistry.ts"
+import { blockAt, owner, spend } from "../fixtures/Blocks.ts"
+import { chainOf, ORIGIN, rival } from "../services/BlockchainSuite.ts"
+import { branchOf, hashOf } from "../services/ReorganisationSuite.ts"
+import { dueMillis, peer, peerInfo, registry } from "./Fixture.ts"
+import { guard } from "./Session.ts"
+
+type Question = MessageOf<"GetBlocks" | "GetBlockHeight" | "GetBlockHash">
+
+interface Remote {
+  /** After genesis. */
+  readonly chain: ReadonlyArray<Block>
+  readonly agent?: "timed" | "timenode"
+  readonly direction?: "inbound" | "outbound"
+  /** Says nothing to such a question; the second argument is how many of all kinds it was asked before. */
+  readonly silent?: (question: Question, before: number) => boolean
+  /** Blocks that it sends instead of those of its chain. */
+  readonly sends?: ReadonlyArray<Block>
+}
+
+const mute = { silent: () => true }
+
+/** A node with these blocks, and peers that do as they please. */
+const world = (remotes: ReadonlyArray<Remote>) => {
+  const asked: Array<readonly [PeerId, Question]> = []
+  const offences: Array<readonly [PeerId, Offence]> = []
+  const gone: Array<PeerId> = []
+  const peers = new Map(remotes.map((remote, index) => [peer(index + 1), remote]))
+  const answer = (question: Question, { chain, sends }: Remote): Message => {
+    switch (question._tag) {
+      case "GetBlockHeight":
+        return { _tag: "BlockHeightResponse", height: height(chain.length) }
+      case "GetBlockHash": {
+        const block = [ORIGIN.block, ...chain][Number(question.height)]
+        return { _tag: "BlockHashResponse", height: question.height, hash: block ? blockHash(block.header) : null }
+      }
+      case "GetBlocks": {
+        const { end, start } = question
+        const blocks = sends ?? chain.filter(({ header }) => header.height >= start && header.height <= end)
+        return { _tag: "BlocksResponse", blocks: blocks.slice(0, 101) }
+      }
+    }
+  }
+  const request = (to: PeerId, question: Question, policy: RequestPolicy) =>
+    Effect.suspend(() => {
+      const remote = peers.get(to)!
+      const before = asked.filter(([of]) => of === to).length
+      asked.push([to, question])
+      if (remote.silent?.(question, before) !== true) return Effect.succeed(answer(question, remote))
+      const late = new RequestError({ reason: new RequestTimeout({ peer: to, request: question._tag }) })
+      return Effect.andThen(Effect.sleep(policy.timeout), Effect.fail(late))
+    })
+  const chain = LocalBlockchain.layer.pipe(
+    Layer.provide(MemoryMempool.layer),
+    Layer.provide(ViewUtxoStore.layer),
+    Layer.provide(MemoryChainStore.layer),
+    Layer.provide(NodeConfig.layerTest())
+  )
+  const connected = Effect.sync(() =>
+    [...peers].map(([peer, { agent = "timed", direction = "outbound" }]) => peerInfo({ peer, agent, direction }))
+  )
+  const layer = Layer.mergeAll(
+    chain,
+    guard(offences),
+    registry(
+      {},
+      {
+        peers: connected,
+        disconnect: (peer) => Effect.sync(() => void gone.push(peer)),
+        request: request as unknown as PeerRegistry["Service"]["request"]
+      }
+    )
+  )
+  /** Who was asked, and how often, for what. */
+  const count = (tag: Question["_tag"], of?: PeerId) =>
+    asked.filter(([to, question]) => question._tag === tag && (of === undefined || to === of)).length
+  return { asked, offences, gone, layer, count }
+}
+
+const has = (blocks: ReadonlyArray<Block>) =>
+  Effect.map(Blockchain, (chain) => {
+    assert.deepStrictEqual(chain.tip().hash, hashOf(blocks.at(-1)!))
+    assert.strictEqual(chain.tip().height, BigInt(blocks.length))
+  })
+
+/** Looks into the branch of a peer while the clock goes on: what came of it, and after how many milliseconds. */
+const resolve = Effect.fnUntraced(function* (of = peer(1)) {
+  const began = yield* Clock.currentTimeMillis
+  const fiber = yield* ForkResolver.resolve(of).pipe(
+    Effect.flatMap((taken) => Effect.map(Clock.currentTimeMillis, (now) => [taken, now - began] as const)),
+    Effect.forkChild({ startImmediately: true })
+  )
+  for (let second = 0; second < 130 && fiber.pollUnsafe() === undefined; second++) {
+    for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
+    yield* TestClock.adjust("1 second")
+  }
+  return yield* Fiber.join(fiber)
+})
+
+const inWorld = <A, E>(
+  here: ReturnType<typeof world>,
+  ours: ReadonlyArray<Block>,
+  run: Effect.Effect<A, E, Blockchain | PeerRegistry | PeerGuard>
+) =>
+  Effect.gen(function* () {
+    yield* TestClock.setTime(dueMillis(1_000))
+    const chain = yield* Blockchain
+    yield* chain.connect(ours)
+    return yield* run
+  }).pipe(Effect.provide(here.layer, { local: true }))
+
+const ours = chainOf(30)
+/** Parted after block 20, and longer. */
+const theirs = [...ours.slice(0, 20), ...branchOf(ours, 20, 14)]
+const other = [...ours.slice(0, 20), ...chainOf(10, 21, hashOf(rival(rival(ours[19]!))))]
+const many = (count: number, remote: Remote) => Array.from({ length: count }, () => remote)
+
+describe("a branch of a peer", () => {
+  it.effect("takes nothing off our chain when 15 peers are asked and none answers", () => {
+    // On 14 December 2025 15 peers were asked, none answered, and 1,975 blocks were taken off.
+    let sent = false
+    const leader = {
+      chain: theirs,
+      silent: ({ _tag }: Question) => {
+        sent ||= _tag === "GetBlocks"
+        return sent && _tag === "GetBlockHash"
+      }
+    }
+    const here = world([leader, ...many(14, { chain: theirs, ...mute })])
+    return inWorld(
+      here,
+      ours,
+      Effect.gen(function* () {
+        const [taken] = yield* resolve()
+        assert.isFalse(taken)
+        yield* has(ours)
+        const voted = here.asked.slice(-15)
+        assert.strictEqual(new Set(voted.map(([of]) => of)).size, 15)
+        assert.isTrue(voted.every(([, question]) => question._tag === "GetBlockHash" && question.height === 21n))
+        assert.isAbove(here.count("GetBlocks", peer(1)), 0)
+        assert.deepStrictEqual([here.offences, here.gone], [[], []])
+      })
+    )
+  })
+
+  const votes: ReadonlyArray<readonly [string, ReadonlyArray<Remote>, boolean]> = [
+    ["all of 15 are on it", many(14, { chain: theirs }), true],
+    ["11 of 15 are on it", [...many(10, { chain: theirs }), ...many(4, { chain: ours })], true],
+    ["10 of 15 are on it", [...many(9, { chain: theirs }), ...many(5, { chain: ours })], false],
+    ["10 of 15 are on it, the others on a third", [...many(9, { chain: theirs }), ...many(5, { chain: other })], false],
+    ["8 of 15 answer", [...many(7, { chain: theirs }), ...many(7, { chain: theirs, ...mute })], true],
+    ["7 of 15 answer", [...many(6, { chain: theirs }), ...many(8, { chain: theirs, ...mute })], false],
+    ["the others have no block there yet", many(14, { chain: ours.slice(0, 20) }), false],
+    ["its peer is the only one", [], true],
+    ["timed peers that dialled us could not answer", many(14, { chain: ours, direction: "inbound" }), true],
+    [
+      "timenodes that dialled us are against it",
+      many(3, { chain: ours, direction: "inbound", agent: "timenode" }),
+      false
+    ]
+  ]
+  for (const [what, others, expected] of votes) {
+    it.effect(`is ${expected ? "taken" : "not taken"} when ${what}`, () => {
+      const here = world([{ chain: theirs }, ...others])
+      return inWorld(
+        here,
+        ours,
+        Effect.gen(function* () {
+          const [taken, after] = yield* resolve()
+          assert.strictEqual(taken, expected)
+          // As far as it takes to be better; the rest is fetched like any block.
+          yield* has(expected ? theirs.slice(0, 31) : ours)
+          assert.isAtMost(after, Duration.toMillis(Policies.forkVote) + 1_000)
+          assert.deepStrictEqual([here.offences, here.gone], [[], []])
+        })
+      )
+    })
+  }
+
+  it.effect("as long as ours is taken if its last hash is lower, and not even fetched if not", () => {
+    const twin = [...ours.slice(0, 28), ...branchOf(ours, 28, 2)]
+    const [lower, higher] = compareBytes(hashOf(twin.at(-1)!), hashOf(ours.at(-1)!)) < 0 ? [twin, ours] : [ours, twin]
+    const here = world([{ chain: lower }])
+    const there = world([{ chain: higher }])
+    return Effect.gen(function* () {
+      yield* inWorld(here, higher, Effect.andThen(resolve(), has(lower)))
+      yield* inWorld(there, lower, Effect.andThen(resolve(), has(lower)))
+      assert.strictEqual(there.count("GetBlocks"), 0)
+    })
+  })
+
+  it.effect("is found at the deepest fork that is allowed, and given up beyond it before a block is fetched", () => {
+    const long = chainOf(Limits.REORG_DEPTH + 5)
+    const atCap = [...long.slice(0, 5), ...branchOf(long, 5, Limits.REORG_DEPTH + 1)]
+    const beyond = [...long.slice(0, 4), ...branchOf(long, 4, Limits.REORG_DEPTH + 2)]
+    const here = world([{ chain: atCap }])
+    const there = world([{ chain: beyond }])
+    return Effect.gen(function* () {
+      yield* inWorld(here, long, Effect.andThen(resolve(), has(atCap)))
+      assert.isAtMost(here.count("GetBlockHash"), 11)
+      yield* inWorld(there, long, Effect.andThen(resolve(), has(long)))
+      assert.strictEqual(there.count("GetBlocks"), 0)
+    })
+  })
+
+  const bad = blockAt(23n, hashOf(theirs[21]!), [
+    spend([{ txid: ORIGIN.hash, vout: 9 }], [[owner(3), SATOSHI_PER_TIME]])
+  ])
+  const withBad = [...theirs.slice(0, 22), bad, ...chainOf(11, 24, hashOf(bad))]
+  it.effect("with an invalid block changes nothing, whoever is on it, and is its peer's offence", () => {
+    const here = world([{ chain: withBad }, ...many(14, { chain: withBad })])
+    return inWorld(
+      here,
+      ours,
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* resolve(), [false, 0])
+        yield* has(ours)
+        assert.deepStrictEqual(here.offences, [[peer(1), "invalidBlock"]])
+        assert.deepStrictEqual(here.gone, [peer(1)])
+      })
+    )
+  })
+
+  const liars: ReadonlyArray<readonly [string, Remote]> = [
+    ["never answers", { chain: theirs, ...mute }],
+    ["answers slowly for ever", { chain: theirs, silent: (_, before) => before > 2 }],
+    ["never sends a block", { chain: theirs, silent: ({ _tag }) => _tag === "GetBlocks" }],
+    ["sends no blocks", { chain: theirs, sends: [] }],
+    ["sends ours", { chain: theirs, sends: ours.slice(20) }],
+    ["sends others than it named", { chain: theirs, sends: chainOf(9, 500) }],
+    ["sends the same block again and again", { chain: theirs, sends: theirs.slice(20, 21) }],
+    ["is shorter than it says", { chain: theirs, sends: theirs.slice(20, 25) }]
+  ]
+  for (const [what, liar] of liars) {
+    it.effect(`that ${what} costs nobody anything`, () => {
+      const here = world([liar, ...many(5, { chain: theirs })])
+      return inWorld(
+        here,
+        ours,
+        Effect.gen(function* () {
+          const [taken, after] = yield* resolve()
+          assert.isFalse(taken)
+          assert.isAtMost(after, Duration.toMillis(Policies.forkResolution))
+          yield* has(ours)
+          // Another peer of the same branch is believed all the same.
+          assert.isTrue((yield* resolve(peer(2)))[0])
+          yield* has(theirs.slice(0, 31))
+        })
+      )
+    })
+  }
+
+  it.effect("is looked into again only after a while, and holds up no other's", () => {
+    const here = world([
+      { chain: theirs, ...mute },
+      { chain: theirs, silent: ({ _tag }) => _tag === "GetBlockHash" },
+      { chain: theirs }
+    ])
+    return inWorld(
+      here,
+      ours,
+      Effect.gen(function* () {
+        const forks = yield* ForkResolver.make
+        const pass = (seconds: number) =>
+          Effect.forEach(Array.from({ length: seconds }), () =>
+            Effect.andThen(
+              Effect.forEach([peer(1), peer(2)], forks.consider),
+              Effect.andThen(TestClock.adjust("1 second"), Effect.yieldNow)
+            )
+          )
+        yield* pass(60)
+        assert.deepStrictEqual([here.count("GetBlockHeight", peer(1)), here.count("GetBlockHeight", peer(2))], [1, 1])
+        yield* pass(10)
+        assert.deepStrictEqual([here.count("GetBlockHeight", peer(1)), here.count("GetBlockHeight", peer(2))], [2, 2])
+        yield* has(ours)
+      }).pipe(Effect.scoped)
+    )
+  })
+})
