@@ -1,18 +1,20 @@
 /**
- * Catching up: heights from all peers, blocks from the best of them, everything checked before it is kept.
+ * Catching up: heights from all peers, blocks from all that have them, everything checked before it is kept.
  *
- * One fiber owns the work. While one range of blocks is being checked the next is on its way. A peer that does not
- * answer, or whose blocks do not fit, is passed over for a while and another is asked; silence is never taken for an
- * answer, and nothing is rolled back here: that is for `ForkResolver` to find out and for `Blockchain` to do.
+ * One fiber asks for ranges as `RangePlan` says, another connects what has come, in order. A peer that does not answer,
+ * is late, or whose blocks do not fit is passed over for a while, which costs its own ranges only; silence is never
+ * taken for an answer, and nothing is rolled back here: that is for `ForkResolver` to find out and for `Blockchain` to do.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as FiberMap from "effect/FiberMap"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
 import { describe, provesMisbehaviour } from "../consensus/BlockRejection.ts"
+import type { Block } from "../protocol/Block.ts"
+import { bytesEqual } from "../protocol/ByteArray.ts"
 import { height, type Height } from "../protocol/Height.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { expectedHeight } from "../protocol/Network.ts"
@@ -20,167 +22,260 @@ import type { PeerId } from "../protocol/PeerId.ts"
 import { Blockchain, type BlockRejected, type BlockVerdict } from "../services/Blockchain.ts"
 import type { StoreError } from "../services/ChainStore.ts"
 import { PeerGuard } from "../services/PeerGuard.ts"
-import { PeerRegistry, type RequestError } from "../services/PeerRegistry.ts"
+import { PeerRegistry } from "../services/PeerRegistry.ts"
 import { Sync } from "../services/Sync.ts"
 import * as ForkResolver from "./ForkResolver.ts"
 import * as Policies from "./Policies.ts"
-
-/** Why fetching from a peer stopped before its height was reached. */
-type Stop =
-  | { readonly _tag: "Unanswered"; readonly error: RequestError }
-  | { readonly _tag: "Empty" }
-  | { readonly _tag: "Diverged"; readonly verdict: BlockVerdict }
-  | BlockRejected
-  | StoreError
+import { type Ask, type Fetched, RangePlan, type Rivals } from "./RangePlan.ts"
+import { SyncSources } from "./SyncSources.ts"
+import { SyncSpeed } from "./SyncSpeed.ts"
 
 export const layer = Layer.effect(
   Sync,
   Effect.gen(function* () {
     const registry = yield* PeerRegistry
-    const state: State = { heights: new Map(), passedOver: new Map(), from: null }
-    const news = yield* Queue.sliding<void>(1)
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Queue.take(news), work(state))))
+    const chain = yield* Blockchain
+    const guard = yield* PeerGuard
+
+    const sources = new SyncSources()
+    const speed = new SyncSpeed()
+    let plan = new RangePlan<Block>(chain.tip().height + 1n)
+    let isConnecting = false
+    /** The height at which this sync began; undefined at rest. */
+    let began: Height | undefined
+    /** Who was asked in vain for ranges that have come from others. */
+    const outrun: Array<Rivals & { readonly start: bigint }> = []
+    /** A store that failed is left alone until then. */
+    let pausedUntil = 0
+
+    const toAsk = yield* Queue.sliding<void>(1)
+    const toConnect = yield* Queue.sliding<void>(1)
+    const fetching = yield* FiberMap.make<FetchKey>()
+    const asking = yield* FiberMap.make<PeerId>()
+
+    const reachable = Effect.map(Clock.currentTimeMillis, (now) =>
+      sources.above(chain.tip().height, expectedHeight(chain.network, BigInt(Math.floor(now / 1_000))) + 1n)
+    )
+    const lateAfter = () => Math.max(LATE_RANGE, Policies.lateAnswers * sources.pace)
+
+    /** Passes the peer over, and no longer waits for what it was asked. Not to be called from a fetch. */
+    const forsake = Effect.fnUntraced(function* (peer: PeerId, isTrusted: boolean) {
+      sources.passOver(peer, (yield* Clock.currentTimeMillis) + PASS_OVER)
+      plan.forsake(peer, isTrusted)
+      const keys = Array.from(fetching, ([key]) => key).filter((key) => key.startsWith(`${peer} `))
+      yield* Effect.forEach(keys, (key) => FiberMap.remove(fetching, key), { discard: true })
+    })
+
+    const startOver = Effect.suspend(() => {
+      plan = new RangePlan(chain.tip().height + 1n)
+      return FiberMap.clear(fetching)
+    })
+
+    // --- fetching ---
+
+    const fetch = Effect.fnUntraced(function* ({ end, peer, start }: Ask) {
+      const askedAt = yield* Clock.currentTimeMillis
+      const request = { _tag: "GetBlocks", start: height(start), end: height(end) } as const
+      const result = yield* Effect.result(registry.request(peer, request, Policies.once("bulk")))
+      const now = yield* Clock.currentTimeMillis
+      const blocks = Result.isSuccess(result) ? result.success.blocks : []
+      if (blocks.length > 0 && isRun(blocks, start, end)) {
+        sources.answered(peer, now - askedAt)
+        const rivals = plan.answered(peer, start, blocks, sizeOf(blocks))
+        if (rivals !== undefined) outrun.push({ start, ...rivals })
+      } else {
+        plan.failed(peer, start)
+        sources.passOver(peer, now + PASS_OVER)
+        const why = Result.isFailure(result) ? result.failure.reason._tag : `${blocks.length} that were not asked for`
+        yield* Effect.logDebug(`No blocks from ${start} on from ${peer}: ${why}`)
+      }
+      Queue.offerUnsafe(toAsk, undefined)
+      Queue.offerUnsafe(toConnect, undefined)
+    })
+
+    /** Ends what was asked of others for ranges that have come. Fetches do not end each other: two might at once. */
+    const endOutrun = Effect.suspend(() =>
+      Effect.forEach(
+        outrun.splice(0),
+        ({ late, needless, start }) =>
+          Effect.andThen(
+            Effect.forEach(needless, (peer) => FiberMap.remove(fetching, keyOf(peer, start))),
+            Effect.forEach(late, (peer) => forsake(peer, true))
+          ),
+        { discard: true }
+      )
+    )
+
+    const isResting = () => plan.inFlight === 0 && !isConnecting && plan.ready(1).length === 0
+
+    const begin = Effect.gen(function* () {
+      sources.retain(new Set((yield* registry.peers).map(({ peer }) => peer)))
+      const now = yield* Clock.currentTimeMillis
+      sources.readmit(now)
+      began = chain.tip().height
+      speed.clear()
+      speed.note(now, began)
+      yield* startOver
+    })
+
+    /** Nobody is left who can be asked. */
+    const rest = Effect.gen(function* () {
+      const connected = chain.tip().height - (began ?? 0n)
+      began = undefined
+      speed.clear()
+      yield* startOver
+      if (connected > 0n) yield* Effect.logDebug(`${connected} blocks fetched, up to ${chain.tip().height}`)
+    })
+
+    const askForMore = Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      yield* endOutrun
+      if (now < pausedUntil) return
+      if (isResting()) yield* begin
+      for (const ask of plan.plan(yield* reachable, now, lateAfter())) {
+        if (ask.insteadOf !== undefined) yield* forsake(ask.insteadOf, true)
+        yield* FiberMap.run(fetching, keyOf(ask.peer, ask.start), fetch(ask))
+      }
+      if (isResting()) yield* rest
+    })
+
+    /** Waits until something has changed, or what is waited for is late. */
+    const change = Effect.gen(function* () {
+      const wait = (plan.lateAt(lateAfter()) ?? 0) - (yield* Clock.currentTimeMillis)
+      const news = Queue.take(toAsk)
+      yield* wait > 0 ? Effect.raceFirst(news, Effect.sleep(wait)) : news
+    })
+    yield* change.pipe(Effect.andThen(askForMore), Effect.forever, Effect.forkScoped)
+
+    // --- connecting ---
+
+    /** The peer's block does not follow our tip. Nothing is connected while its branch is looked into. */
+    const diverged = Effect.fnUntraced(function* (peer: PeerId, verdict: BlockVerdict) {
+      yield* Effect.logDebug(`${peer} is on another branch at height ${plan.next}: ${verdict._tag}`)
+      yield* forsake(peer, false)
+      if (yield* ForkResolver.resolve(peer)) sources.forgive(peer)
+    })
+
+    const rejected = Effect.fnUntraced(function* (peer: PeerId, { height, rejection }: BlockRejected) {
+      yield* forsake(peer, false)
+      if (!provesMisbehaviour(rejection)) {
+        return yield* Effect.logDebug(`Block ${height} of ${peer} is not valid: ${describe(rejection)}`)
+      }
+      yield* Effect.logWarning(`${peer} is disconnected: its block ${height} is not valid: ${describe(rejection)}`)
+      yield* guard.report(peer, "invalidBlock")
+      yield* registry.disconnect(peer, "misbehaving")
+    })
+
+    const storeFailed = Effect.fnUntraced(function* (error: StoreError) {
+      pausedUntil = (yield* Clock.currentTimeMillis) + PASS_OVER
+      yield* startOver
+      yield* Effect.logError("Blocks cannot be stored", error)
+    })
+
+    const connect = Effect.fnUntraced(function* (batch: ReadonlyArray<Fetched<Block>>) {
+      const result = yield* Effect.result(chain.connect(batch.flatMap(({ blocks }) => blocks)))
+      const tip = chain.tip()
+      const now = yield* Clock.currentTimeMillis
+      if (tip.height >= plan.next) sources.readmit(now)
+      speed.note(now, tip.height)
+      plan.connected(tip.height + 1n)
+      if (Result.isSuccess(result)) {
+        const verdict = result.success.at(-1)!
+        if (verdict._tag === "Orphan" || verdict._tag === "SideBranch") {
+          yield* diverged(senderOf(batch, result.success.length - 1), verdict)
+        }
+      } else if (result.failure._tag === "BlockRejected") {
+        const index = Number(result.failure.height - batch[0]!.start)
+        yield* rejected(senderOf(batch, index), result.failure)
+      } else {
+        yield* storeFailed(result.failure)
+      }
+      // What was fetched for another branch is of no use.
+      if (!bytesEqual(chain.tip().hash, tip.hash)) yield* startOver
+    })
+
+    const connectReady = Effect.gen(function* () {
+      while (true) {
+        const batch = plan.ready(Limits.SYNC_BATCH)
+        if (batch.length === 0) return
+        isConnecting = true
+        yield* Effect.ensuring(
+          connect(batch),
+          Effect.sync(() => void (isConnecting = false))
+        )
+        Queue.offerUnsafe(toAsk, undefined)
+      }
+    })
+    yield* Queue.take(toConnect).pipe(Effect.andThen(connectReady), Effect.forever, Effect.forkScoped)
+
+    // --- the service ---
 
     const report = (peer: PeerId, height: Height) =>
-      Effect.suspend(() => {
-        remember(state.heights, peer, height)
-        return Effect.asVoid(Queue.offer(news, undefined))
+      Effect.sync(() => {
+        sources.reported(peer, height)
+        Queue.offerUnsafe(toAsk, undefined)
       })
     // One question a peer at a time, apart from the work: a silent peer holds up nobody.
-    const asking = yield* FiberMap.make<PeerId>()
-    const ask = (peer: PeerId) =>
+    const askHeight = (peer: PeerId) =>
       registry.request(peer, { _tag: "GetBlockHeight" }, Policies.once("quick")).pipe(
         Effect.flatMap(({ height }) => report(peer, height)),
         Effect.ignore
       )
 
+    const status = Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const { height: at } = chain.tip()
+      let target: bigint = at
+      for (const source of yield* reachable) if (source.height > target) target = source.height
+      const blocksPerSecond = began === undefined ? 0 : speed.perSecond(now)
+      return {
+        best: sources.best,
+        height: at,
+        target: height(target),
+        blocksPerSecond,
+        secondsLeft: blocksPerSecond === 0 ? null : Number(target - at) / blocksPerSecond,
+        peers: [...plan.askedPeers]
+      }
+    })
+
     return Sync.of({
       report,
-      consider: (peer) => Effect.asVoid(FiberMap.run(asking, peer, ask(peer), { onlyIfMissing: true })),
-      status: Effect.sync(() => ({ best: highest(state), from: state.from }))
+      consider: (peer) => Effect.asVoid(FiberMap.run(asking, peer, askHeight(peer), { onlyIfMissing: true })),
+      status
     })
   })
 )
 
 // --- internal ---
 
-interface State {
-  /** What connected peers last reported. */
-  readonly heights: Map<PeerId, Height>
-  /** Peers not to fetch from before that time, in milliseconds. */
-  readonly passedOver: Map<PeerId, number>
-  from: PeerId | null
+type FetchKey = `${PeerId} ${bigint}`
+
+const keyOf = (peer: PeerId, start: bigint): FetchKey => `${peer} ${start}`
+
+const PASS_OVER = Duration.toMillis(Policies.passOver)
+const LATE_RANGE = Duration.toMillis(Policies.lateRange)
+
+/** True for the blocks from `start` on without a gap, as far as their heights say. */
+const isRun = (blocks: ReadonlyArray<Block>, start: bigint, end: bigint): boolean =>
+  start + BigInt(blocks.length) - 1n <= end &&
+  blocks.every(({ header }, index) => header.height === start + BigInt(index))
+
+/** Who sent the block at that place of the batch. */
+const senderOf = (batch: ReadonlyArray<Fetched<Block>>, place: number): PeerId => {
+  let after = 0
+  return batch.find(({ blocks }) => (after += blocks.length) > place)!.peer
 }
 
-const highest = (state: State): Height => {
-  let best = 0n
-  for (const height of state.heights.values()) if (height > best) best = height
-  return height(best)
-}
-
-/** The latest word of every peer. Those that are gone are forgotten later, so that there may be more than connections. */
-const remember = (heights: Map<PeerId, Height>, peer: PeerId, height: Height): void => {
-  heights.delete(peer)
-  heights.set(peer, height)
-  if (heights.size > Limits.INBOUND_SLOTS + Limits.OUTBOUND_SLOTS) heights.delete(heights.keys().next().value!)
-}
-
-const work = Effect.fnUntraced(function* (state: State) {
-  // Once, and not between two peers: among several silent ones the first would be due again when the last was tried.
-  yield* forgetTheGone(state)
-  while (true) {
-    const target = yield* bestPeer(state)
-    if (target === undefined) return
-    state.from = target.peer
-    yield* fetchFrom(target.peer, target.height).pipe(
-      Effect.flatMap((tip) => Effect.logInfo(`Caught up with ${target.peer} at height ${tip}`)),
-      Effect.catch((stop) => passOver(state, target.peer, stop)),
-      Effect.ensuring(Effect.sync(() => void (state.from = null)))
-    )
-  }
-})
-
-const forgetTheGone = Effect.fnUntraced(function* (state: State) {
-  const registry = yield* PeerRegistry
-  const connected = new Set((yield* registry.peers).map(({ peer }) => peer))
-  for (const peer of state.heights.keys()) if (!connected.has(peer)) state.heights.delete(peer)
-  const now = yield* Clock.currentTimeMillis
-  for (const [peer, until] of state.passedOver) if (until <= now) state.passedOver.delete(peer)
-})
-
-/** The peer with the highest chain above ours, as far as a chain can honestly be by now. */
-const bestPeer = Effect.fnUntraced(function* (state: State) {
-  const chain = yield* Blockchain
-  const now = yield* Clock.currentTimeMillis
-  const possible = expectedHeight(chain.network, BigInt(Math.floor(now / 1000))) + 1n
-  let best: { readonly peer: PeerId; readonly height: Height } | undefined
-  let bestHeight: bigint = chain.tip().height
-  for (const [peer, reported] of state.heights) {
-    const reachable = min(reported, possible)
-    if (reachable > bestHeight && !state.passedOver.has(peer)) {
-      best = { peer, height: height(reachable) }
-      bestHeight = reachable
+/** About what decoded blocks take of memory, in bytes. */
+const sizeOf = (blocks: ReadonlyArray<Block>): number => {
+  let bytes = 0
+  for (const { masternodeRewards, transactions } of blocks) {
+    bytes += 1_000 + 200 * masternodeRewards.length
+    for (const { inputs, outputs } of transactions) {
+      bytes += 200
+      for (const { scriptSig } of inputs) bytes += 400 + scriptSig.length
+      for (const { scriptPubkey } of outputs) bytes += 250 + scriptPubkey.length
     }
   }
-  return best
-})
-
-/** Fetches and connects until the target is reached. */
-const fetchFrom = (peer: PeerId, target: Height) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const chain = yield* Blockchain
-      const fetch = (from: bigint) =>
-        Effect.forkScoped(fetchRange(peer, height(from), height(min(target, from + RANGE - 1n))))
-      let next = yield* fetch(chain.tip().height + 1n)
-      while (true) {
-        const blocks = yield* Fiber.join(next)
-        const last = blocks.at(-1)?.header.height
-        if (last === undefined) return yield* Effect.fail<Stop>({ _tag: "Empty" })
-        if (last < target) next = yield* fetch(last + 1n)
-        const verdicts = yield* chain.connect(blocks)
-        const diverged = verdicts.find(({ _tag }) => _tag === "Orphan" || _tag === "SideBranch")
-        if (diverged !== undefined) return yield* Effect.fail<Stop>({ _tag: "Diverged", verdict: diverged })
-        if (last >= target) return last
-      }
-    })
-  )
-
-const RANGE = BigInt(Limits.BLOCKS_PER_ANSWER)
-
-const fetchRange = Effect.fnUntraced(function* (peer: PeerId, start: Height, end: Height) {
-  const registry = yield* PeerRegistry
-  const { blocks } = yield* registry
-    .request(peer, { _tag: "GetBlocks", start, end }, Policies.once("bulk"))
-    .pipe(Effect.mapError((error): Stop => ({ _tag: "Unanswered", error })))
-  return blocks
-})
-
-/** Leaves the peer alone for a while, and blames it if its blocks break a rule that no honest peer's break. */
-const passOver = Effect.fnUntraced(function* (state: State, peer: PeerId, stop: Stop) {
-  const chain = yield* Blockchain
-  const next = chain.tip().height + 1n
-  state.passedOver.set(peer, (yield* Clock.currentTimeMillis) + Duration.toMillis(Policies.passOver))
-  switch (stop._tag) {
-    case "Unanswered":
-      return yield* Effect.logInfo(`No blocks from ${peer}: ${stop.error.reason._tag}`)
-    case "Empty":
-      return yield* Effect.logInfo(`${peer} has no block ${next}, though it reported a higher chain`)
-    case "Diverged":
-      yield* Effect.logWarning(`${peer} is on another branch: its block ${next} does not follow ours`)
-      if (yield* ForkResolver.resolve(peer)) state.passedOver.delete(peer)
-      return
-    case "BlockRejected": {
-      yield* Effect.logWarning(`Block ${stop.height} of ${peer} is not valid: ${describe(stop.rejection)}`)
-      if (!provesMisbehaviour(stop.rejection)) return
-      const guard = yield* PeerGuard
-      const registry = yield* PeerRegistry
-      yield* guard.report(peer, "invalidBlock")
-      return yield* registry.disconnect(peer, "misbehaving")
-    }
-    case "StoreError":
-      return yield* Effect.logError("Blocks cannot be stored", stop)
-  }
-})
-
-const min = (a: bigint, b: bigint): bigint => (a < b ? a : b)
+  return bytes
+}

@@ -78,6 +78,9 @@ export const passOver = Duration.seconds(60)
 export const forkVote = Duration.seconds(10)
 /** How long looking into one peer's branch may take: ten questions, a hundred blocks and the vote. */
 export const forkResolution = Duration.minutes(2)
+/** The range that a sync waits for is late after this time, or after so many times what answers take of late. */
+export const lateRange = Duration.seconds(2)
+export const lateAnswers = 3
 
 /** How often free outbound slots are filled from the address book. */
 export const dialInterval = Duration.seconds(10)

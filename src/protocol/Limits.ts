@@ -196,6 +196,18 @@ export const RPC_SHUTDOWN = 1_000
 
 // --- chain ---
 
+/** Requests for blocks under way while syncing: two each for eight peers, which is more than one node can check. */
+export const SYNC_REQUESTS = 16
+/** The same of one peer, so that it works on one answer while another is on its way. */
+export const SYNC_REQUESTS_PER_PEER = 2
+/** Blocks asked for or waiting to be connected: what is checked in a second, so that a late range is asked again in time. */
+export const SYNC_BLOCKS = 64 * BLOCKS_PER_ANSWER
+/** Memory of blocks that wait to be connected, the lowest range apart. */
+export const SYNC_BYTES = 64 * MiB
+/** Blocks connected in one go while syncing: few flushes of the disk, and never a large part of the window. */
+export const SYNC_BATCH = 4 * BLOCKS_PER_ANSWER
+/** Heights kept to tell how fast a sync is: one a second at most. */
+export const SYNC_SAMPLES = 10
 /** Blocks in one transaction while syncing: eight times cheaper a block than one each, and 4 ms of the loop. */
 export const BLOCKS_PER_COMMIT = 100
 /** Outputs that come and go in one transaction, after which others may run: about 10 ms. One block is always taken. */

@@ -11,10 +11,18 @@ import { height, type Height } from "../protocol/Height.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 
 export interface SyncStatus {
-  /** The highest height a connected peer has reported. */
+  /** The highest height a connected peer has reported, believed or not. */
   readonly best: Height
-  /** The peer that blocks are being fetched from. */
-  readonly from: PeerId | null
+  /** The height of our chain. */
+  readonly height: Height
+  /** How high it can get with what peers have that are not passed over; at least `height`. */
+  readonly target: Height
+  /** How fast it grew over the last seconds; 0 at rest. */
+  readonly blocksPerSecond: number
+  /** At that speed; null when it is 0. */
+  readonly secondsLeft: number | null
+  /** The peers that blocks are being fetched from. */
+  readonly peers: ReadonlyArray<PeerId>
 }
 
 export class Sync extends Context.Service<
@@ -34,7 +42,14 @@ export class Sync extends Context.Service<
       Sync.of({
         report: () => Effect.void,
         consider: () => Effect.void,
-        status: Effect.succeed({ best: height(0), from: null }),
+        status: Effect.succeed({
+          best: height(0),
+          height: height(0),
+          target: height(0),
+          blocksPerSecond: 0,
+          secondsLeft: null,
+          peers: []
+        }),
         ...overrides
       })
     )

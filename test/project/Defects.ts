@@ -64,7 +64,7 @@ export const defects: ReadonlyArray<Defect> = [
     number: 7,
     meaning: "an answer with blocks is lost, and nothing is synced any more",
     file: "test/peer/BlockSync.test.ts",
-    test: "gives a silent peer the deadline of a bulk answer, and then turns to another"
+    test: "asks a second peer for what is late, and leaves the first alone when that one is faster"
   },
   {
     number: 8,

@@ -30,7 +30,14 @@ export const suite = (layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain 
         yield* sync.report(peer(1), height(250))
         yield* settle
         assert.deepStrictEqual(here.ours, chainTo(250))
-        assert.deepStrictEqual(yield* sync.status, { best: height(250), from: null })
+        assert.deepStrictEqual(yield* sync.status, {
+          best: height(250),
+          height: height(250),
+          target: height(250),
+          blocksPerSecond: 0,
+          secondsLeft: null,
+          peers: []
+        })
         const asked = here.asked.length
         yield* TestClock.adjust("10 minutes")
         assert.strictEqual(here.asked.length, asked)
@@ -69,7 +76,8 @@ export const suite = (layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain 
         yield* sync.report(peer(3), height(20))
         yield* settle
         assert.deepStrictEqual(here.asked, [[peer(2), 1n, 30n]])
-        assert.deepStrictEqual(yield* sync.status, { best: height(30), from: peer(2) })
+        const { best, height: at, peers, target } = yield* sync.status
+        assert.deepStrictEqual([best, at, target, peers], [height(30), height(0), height(30), [peer(2)]])
       })
     )
   })
@@ -275,7 +283,8 @@ export const suite = (layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain 
         yield* TestClock.adjust("61 seconds")
         yield* sync.report(peer(2), height(3))
         yield* settle
-        assert.deepStrictEqual(yield* sync.status, { best: height(3), from: null })
+        const { best, peers } = yield* sync.status
+        assert.deepStrictEqual([best, peers], [height(3), []])
         assert.deepStrictEqual(here.ours, chainTo(3))
       })
     )
