@@ -11,12 +11,16 @@ import { genesis } from "../../src/protocol/Genesis.ts"
 import { height } from "../../src/protocol/Height.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import { dueTime, mainnet, testnet } from "../../src/protocol/Network.ts"
+import { txid } from "../../src/protocol/Transaction.ts"
 import { Blockchain } from "../../src/services/Blockchain.ts"
 import { type ChainBatch, ChainStore, type ConnectedBlock, StoreError } from "../../src/services/ChainStore.ts"
+import { Mempool } from "../../src/services/Mempool.ts"
 import { NodeConfig } from "../../src/services/NodeConfig.ts"
+import type { ChainDelta } from "../../src/services/UtxoStore.ts"
+import { blockAt, owner, spend } from "../fixtures/Blocks.ts"
 import { link, links } from "../fixtures/Deltas.ts"
 import { temporaryFolder } from "../fixtures/TemporaryFolder.ts"
-import { blockchainSuite, chainOf, holds } from "../services/BlockchainSuite.ts"
+import { blockchainSuite, chainOf, holds, rival } from "../services/BlockchainSuite.ts"
 import { branchOf, hashOf, reorganisationSuite, see } from "../services/ReorganisationSuite.ts"
 
 const over = <E>(store: Layer.Layer<ChainStore, E>, network = testnet) =>
@@ -196,6 +200,62 @@ describe("LocalBlockchain", () => {
         [3, 4, "durable"]
       ])
     }).pipe(Effect.provide(over(store), { local: true }))
+  })
+
+  it.effect("is on one branch or the other, wherever a change between them is interrupted", () => {
+    const store = watched((_, go) => Effect.andThen(Effect.yieldNow, Effect.andThen(go, Effect.yieldNow)))
+    return Effect.gen(function* () {
+      yield* due
+      const chain = yield* Blockchain
+      const trunk = chainOf(60)
+      yield* chain.connect(trunk.slice(0, 4))
+      for (let turns = 0; turns < 20; turns++) {
+        const at = Number(chain.tip().height)
+        const before = yield* Effect.forEach(trunk.slice(0, at), (_, index) => chain.block(height(index + 1)))
+        const ours = before.map((block) => block!)
+        const theirs = [...ours.slice(0, at - 2), ...branchOf(ours, at - 2, 3)]
+        yield* see(theirs)
+        const fiber = yield* Effect.forkChild(Effect.exit(chain.reorganise(hashOf(theirs.at(-1)!))))
+        for (let turn = 0; turn < turns; turn++) yield* Effect.yieldNow
+        fiber.interruptUnsafe()
+        yield* Effect.exit(chain.connect([]))
+        yield* holds(Number(chain.tip().height) === at ? ours : theirs)
+      }
+      assert.isAbove(Number(chain.tip().height), 4)
+    }).pipe(Effect.provide(over(store), { local: true }))
+  })
+
+  it.effect("tells the pool what came off and is not on the new branch, oldest first, and no coinbase", () => {
+    const told: Array<ChainDelta> = []
+    const pool = Mempool.layerTest({ applied: (delta) => Effect.sync(() => void told.push(delta)) })
+    const layer = LocalBlockchain.layer.pipe(
+      Layer.provide(pool),
+      Layer.provide(ViewUtxoStore.layer),
+      Layer.provide(MemoryChainStore.layer),
+      Layer.provide(NodeConfig.layerTest())
+    )
+    return Effect.gen(function* () {
+      yield* due
+      const chain = yield* Blockchain
+      const shared = chainOf(3)
+      const payments = shared.map(({ transactions: [coinbase] }) =>
+        spend([{ txid: txid(coinbase!), vout: 0 }], [[owner(3), 100_000_000n]])
+      )
+      const third = blockAt(4n, hashOf(shared[2]!), [payments[0]!, payments[1]!])
+      const ours = [...shared, third, blockAt(5n, hashOf(third), [payments[2]!])]
+      const first = rival(blockAt(4n, hashOf(shared[2]!), [payments[1]!]))
+      const theirs = [first, ...chainOf(2, 5, hashOf(first))]
+      yield* chain.connect(ours)
+      yield* see(theirs)
+      told.length = 0
+      yield* chain.reorganise(hashOf(theirs[2]!))
+      const hashes = (deltas: ChainDelta["connected"]) => deltas.map(({ hash }) => hash)
+      assert.strictEqual(told.length, 1)
+      const [{ connected, disconnected, returned }] = told as [ChainDelta]
+      assert.deepStrictEqual(hashes(disconnected), [hashOf(ours[4]!), hashOf(ours[3]!)])
+      assert.deepStrictEqual(hashes(connected), theirs.map(hashOf))
+      assert.deepStrictEqual(returned, [payments[0]!, payments[2]!])
+    }).pipe(Effect.provide(layer, { local: true }))
   })
 
   it.effect("does not ask the store about blocks that cannot continue the chain", () => {

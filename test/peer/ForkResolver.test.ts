@@ -39,6 +39,8 @@ interface Remote {
   readonly silent?: (question: Question, before: number) => boolean
   /** Blocks that it sends instead of those of its chain. */
   readonly sends?: ReadonlyArray<Block>
+  /** Takes so many seconds for an answer with blocks, and gives one block in each. */
+  readonly seconds?: number
 }
 
 const mute = { silent: () => true }
@@ -49,7 +51,7 @@ const world = (remotes: ReadonlyArray<Remote>) => {
   const offences: Array<readonly [PeerId, Offence]> = []
   const gone: Array<PeerId> = []
   const peers = new Map(remotes.map((remote, index) => [peer(index + 1), remote]))
-  const answer = (question: Question, { chain, sends }: Remote): Message => {
+  const answer = (question: Question, { chain, seconds, sends }: Remote): Message => {
     switch (question._tag) {
       case "GetBlockHeight":
         return { _tag: "BlockHeightResponse", height: height(chain.length) }
@@ -60,7 +62,7 @@ const world = (remotes: ReadonlyArray<Remote>) => {
       case "GetBlocks": {
         const { end, start } = question
         const blocks = sends ?? chain.filter(({ header }) => header.height >= start && header.height <= end)
-        return { _tag: "BlocksResponse", blocks: blocks.slice(0, 101) }
+        return { _tag: "BlocksResponse", blocks: blocks.slice(0, seconds === undefined ? 101 : 1) }
       }
     }
   }
@@ -69,7 +71,10 @@ const world = (remotes: ReadonlyArray<Remote>) => {
       const remote = peers.get(to)!
       const before = asked.filter(([of]) => of === to).length
       asked.push([to, question])
-      if (remote.silent?.(question, before) !== true) return Effect.succeed(answer(question, remote))
+      if (remote.silent?.(question, before) !== true) {
+        const pause = question._tag === "GetBlocks" ? (remote.seconds ?? 0) : 0
+        return Effect.delay(Effect.succeed(answer(question, remote)), pause * 1_000)
+      }
       const late = new RequestError({ reason: new RequestTimeout({ peer: to, request: question._tag }) })
       return Effect.andThen(Effect.sleep(policy.timeout), Effect.fail(late))
     })
@@ -247,6 +252,7 @@ describe("a branch of a peer", () => {
   const liars: ReadonlyArray<readonly [string, Remote]> = [
     ["never answers", { chain: theirs, ...mute }],
     ["answers slowly for ever", { chain: theirs, silent: (_, before) => before > 2 }],
+    ["sends its blocks one by one and slowly", { chain: theirs, seconds: 50 }],
     ["never sends a block", { chain: theirs, silent: ({ _tag }) => _tag === "GetBlocks" }],
     ["sends no blocks", { chain: theirs, sends: [] }],
     ["sends ours", { chain: theirs, sends: ours.slice(20) }],

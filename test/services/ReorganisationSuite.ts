@@ -215,6 +215,31 @@ export const reorganisationSuite = (name: string, layer: Layer.Layer<Services, S
         }).pipe(provided)
     )
 
+    it.effect("lets a branch spend nothing that only the blocks it replaces have made, spent there or not", () =>
+      Effect.gen(function* () {
+        const chain = yield* Blockchain
+        const shared = chainOf(2)
+        const parent = tipOf(shared)
+        const paid = spend([firstOutput(shared[0]!)], [[owner(3), SATOSHI_PER_TIME]])
+        const made = { txid: txid(paid), vout: 0 }
+        const passedOn = spend([made], [[owner(4), SATOSHI_PER_TIME]])
+        const third = blockAt(3n, parent, [paid])
+        const ours = [...shared, third, blockAt(4n, hashOf(third), [passedOn])]
+        yield* chain.connect(ours)
+        const before = yield* coins
+        for (const outpoint of [made, { txid: txid(passedOn), vout: 0 }]) {
+          const first = rival(blockAt(3n, parent))
+          const thief = blockAt(4n, hashOf(first), [spend([outpoint], [[owner(5), SATOSHI_PER_TIME]])])
+          const theirs = [first, thief, ...chainOf(1, 5, hashOf(thief))]
+          yield* see(theirs)
+          const error = yield* Effect.flip(reorganise(tipOf(theirs)))
+          assert.strictEqual(error._tag === "BlockRejected" && error.rejection._tag, "UnknownInput")
+        }
+        yield* holds(ours)
+        assert.deepStrictEqual(yield* coins, before)
+      }).pipe(provided)
+    )
+
     it.effect("rolls nothing back for a junk block, whatever parent it names", () =>
       Effect.gen(function* () {
         const chain = yield* Blockchain
