@@ -45,6 +45,12 @@ export const request: Readonly<Record<TimeoutClass, RequestPolicy>> = {
 /** One try of the same length, for callers that would rather ask another peer. */
 export const once = (timeout: TimeoutClass): RequestPolicy => ({ timeout: request[timeout].timeout })
 
+/**
+ * A second peer is asked beside the first when that has not answered a quick exchange for so long: later than an honest
+ * peer at the other end of the world answers, a tenth of what a silent one may take.
+ */
+export const secondPeer = Duration.millis(500)
+
 /** The Handshake of a dialling session: asked once. */
 export const handshake: RequestPolicy = { timeout: handshakeTimeout }
 

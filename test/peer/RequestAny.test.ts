@@ -125,16 +125,20 @@ describe("requestAny", () => {
     Effect.gen(function* () {
       const { remote: silent } = yield* joinOut(peer(2))
       const { remote: honest } = yield* joinOut(peer(3))
-      const fiber = yield* requestAny(blockHash).pipe(Effect.forkChild({ startImmediately: true }))
-      yield* wait("4900 millis")
-      assert.deepStrictEqual([askedOf(silent), askedOf(honest)], [1, 0])
+      const asked = () => [silent, honest].map((remote) => heard(remote, "UTXOStateQuery").length)
+      const fiber = yield* requestAny({ _tag: "UTXOStateQuery", outpoints: [] }).pipe(
+        Effect.forkChild({ startImmediately: true })
+      )
+      yield* wait("14900 millis")
+      assert.deepStrictEqual(asked(), [1, 0])
       yield* wait("350 millis")
-      assert.deepStrictEqual([askedOf(silent), askedOf(honest)], [1, 1])
-      yield* silent.send({ ...noHash, hash: new Uint8Array(32) as never })
+      assert.deepStrictEqual(asked(), [1, 1])
+      const answer = { _tag: "UTXOStateResponse", states: [] } as const
+      yield* silent.send(answer)
       yield* settle
-      yield* honest.send(noHash)
+      yield* honest.send(answer)
       yield* settle
-      assert.deepStrictEqual(yield* Fiber.join(fiber), { peer: peer(3), answer: noHash })
+      assert.deepStrictEqual(yield* Fiber.join(fiber), { peer: peer(3), answer })
     }).pipe(Effect.provide(node()))
   )
 
@@ -153,7 +157,7 @@ describe("requestAny", () => {
         reasons.map((reason) => [reason._tag, reason.peer]),
         [2, 3, 4].map((number) => ["RequestTimeout", peer(number)])
       )
-      assert.isTrue(after >= 15_000 && after <= 15_750, `${after} ms`)
+      assert.isTrue(after >= 10_000 && after <= 10_750, `${after} ms`)
     }).pipe(Effect.provide(node()))
   )
 
@@ -170,6 +174,93 @@ describe("requestAny", () => {
       assert.strictEqual((yield* Fiber.join(fiber)).peer, peer(3))
     }).pipe(Effect.provide(node()))
   )
+})
+
+describe("a second peer", () => {
+  const first = peer(2)
+  const second = peer(3)
+  const third = peer(4)
+  const hash = (byte: number) => ({ ...noHash, hash: new Uint8Array(32).fill(byte) as never })
+
+  /** Three peers, asked in this order, and a question that nobody has answered yet. */
+  const ask = Effect.gen(function* () {
+    const remotes: Array<Remote> = []
+    for (const number of [first, second, third]) remotes.push((yield* joinOut(number)).remote)
+    const before = [yield* waiting(first), yield* waiting(second)]
+    const fiber = yield* requestAny(blockHash).pipe(Effect.forkChild({ startImmediately: true }))
+    yield* settle
+    return { remotes, before, fiber, asked: () => remotes.map(askedOf) }
+  })
+
+  it.effect("is asked after half a second, and a third is not", () =>
+    Effect.gen(function* () {
+      const { asked } = yield* ask
+      yield* wait("490 millis")
+      assert.deepStrictEqual(asked(), [1, 0, 0])
+      yield* wait("20 millis")
+      assert.deepStrictEqual(asked(), [1, 1, 0])
+      yield* wait("4300 millis")
+      assert.deepStrictEqual(asked(), [1, 1, 0])
+    }).pipe(Effect.provide(node()))
+  )
+
+  it.effect("wins when it answers first; the late answer goes to nobody, not even to who asks the same", () =>
+    Effect.gen(function* () {
+      const { before, fiber, remotes } = yield* ask
+      yield* wait("510 millis")
+      yield* remotes[1]!.send(hash(2))
+      yield* settle
+      assert.deepStrictEqual(yield* Fiber.join(fiber), { peer: second, answer: hash(2) })
+      assert.strictEqual(yield* waiting(first), before[0])
+      const registry = yield* PeerRegistry
+      const again = yield* registry.request(first, blockHash).pipe(Effect.forkChild({ startImmediately: true }))
+      yield* remotes[0]!.send(hash(1))
+      yield* settle
+      yield* remotes[0]!.send(hash(3))
+      yield* settle
+      assert.deepStrictEqual(yield* Fiber.join(again), hash(3))
+    }).pipe(Effect.provide(node()))
+  )
+
+  it.effect("loses when the first answers before it, and nobody waits for it", () =>
+    Effect.gen(function* () {
+      const { asked, before, fiber, remotes } = yield* ask
+      yield* wait("510 millis")
+      yield* remotes[0]!.send(hash(1))
+      yield* settle
+      assert.deepStrictEqual(yield* Fiber.join(fiber), { peer: first, answer: hash(1) })
+      assert.deepStrictEqual(asked(), [1, 1, 0])
+      assert.strictEqual(yield* waiting(second), before[1])
+    }).pipe(Effect.provide(node()))
+  )
+
+  it.effect("and the first are waited for by nobody after an interruption", () =>
+    Effect.gen(function* () {
+      const { asked, before, fiber } = yield* ask
+      yield* wait("510 millis")
+      assert.deepStrictEqual(asked(), [1, 1, 0])
+      const during = [yield* waiting(first), yield* waiting(second)]
+      assert.deepStrictEqual(during, [before[0]! + 1, before[1]! + 1])
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual([yield* waiting(first), yield* waiting(second)], before)
+    }).pipe(Effect.provide(node()))
+  )
+
+  it.effect("is not asked what does harm when it is repeated", () => {
+    const asked: Array<PeerId> = []
+    const silent = registry(
+      { peers: [accepting(2, 1), accepting(3, 2)] },
+      { request: ((to: PeerId) => Effect.suspend(() => (asked.push(to), Effect.never))) as never }
+    )
+    return Effect.gen(function* () {
+      yield* requestAny(handshake).pipe(Effect.forkChild({ startImmediately: true }))
+      yield* wait("60 seconds")
+      assert.deepStrictEqual(asked, [peer(2)])
+      yield* requestAny(blockHash).pipe(Effect.forkChild({ startImmediately: true }))
+      yield* wait("1 seconds")
+      assert.deepStrictEqual(asked, [peer(2), peer(2), peer(3)])
+    }).pipe(Effect.provide(silent))
+  })
 })
 
 describe("who answers", () => {
@@ -204,5 +295,13 @@ describe("who answers", () => {
 
 // --- internal ---
 
-const askedOf = (remote: Parameters<typeof heard>[0]) =>
-  heard(remote, "GetBlockHash").filter(({ height }) => height === 9n).length
+type Remote = Effect.Success<ReturnType<typeof joinOut>>["remote"]
+
+const askedOf = (remote: Remote) => heard(remote, "GetBlockHash").filter(({ height }) => height === 9n).length
+
+/** Requests to a peer that somebody waits for: those of its session, too. */
+const waiting = (of: PeerId) =>
+  Effect.gen(function* () {
+    const registry = yield* PeerRegistry
+    return (yield* registry.peers).find(({ peer }) => peer === of)!.pendingRequests
+  })
