@@ -14,6 +14,8 @@ export interface BlockDelta {
   readonly txids: ReadonlyArray<Hash256>
   /** Outputs that existed before the block and do not after it. */
   readonly spent: ReadonlyArray<Utxo>
+  /** Of each of `spent`, the place in `txids` of the transaction that spends it. */
+  readonly spenders: ReadonlyArray<number>
   /** Outputs that exist after the block and did not before it. */
   readonly created: ReadonlyArray<Utxo>
 }

@@ -74,6 +74,7 @@ export const validateBlock = (block: Block, context: BlockContext): Result.Resul
     timestamp: header.timestamp,
     txids,
     spent,
+    spenders: transactions.flatMap(({ inputs }, index) => inputs.map(() => index)),
     created: createdOutputs(block, txids)
   })
 }

@@ -10,6 +10,7 @@ import * as Limits from "../protocol/Limits.ts"
 import { type OutPointKey, outPointKey, type Utxo } from "../protocol/Utxo.ts"
 import { type ChainBatch, ChainStore, type ChainTip, type ConnectedBlock, StoreError } from "../services/ChainStore.ts"
 import { brokenLink } from "./BatchLinks.ts"
+import { MemoryIndexes } from "./MemoryIndexes.ts"
 
 /** A new, empty store. Everything is lost with it. */
 export const layer: Layer.Layer<ChainStore> = Layer.sync(ChainStore, () => {
@@ -21,6 +22,10 @@ export const layer: Layer.Layer<ChainStore> = Layer.sync(ChainStore, () => {
     utxos: (outpoints) => Effect.sync(() => chain.utxos(outpoints.map(outPointKey))),
     utxoCount: Effect.sync(() => chain.utxoCount),
     utxoPage: (after, limit) => Effect.sync(() => chain.utxoPage(after, limit)),
+    transaction: (txid) => Effect.sync(() => chain.indexes.transaction(txid)),
+    unspentOf: (script, { after, limit }) =>
+      Effect.sync(() => [...chain.utxos(chain.indexes.unspentOf(script, after, limit).map(outPointKey)).values()]),
+    history: (script, { before, limit }) => Effect.sync(() => chain.indexes.history(script, before, limit)),
     undo: (count) => Effect.sync(() => chain.undo(count)),
     commit: (batch) =>
       Effect.suspend(() => {
@@ -39,6 +44,7 @@ interface StoredBlock {
 }
 
 class MemoryChain {
+  readonly indexes = new MemoryIndexes()
   readonly #blocks: Array<StoredBlock> = []
   readonly #undo: Array<BlockDelta> = []
   readonly #utxos = new Map<OutPointKey, Utxo>()
@@ -113,6 +119,8 @@ class MemoryChain {
       )
     if (misfit !== undefined) return misfit
     this.#apply(draft, disconnect, connect)
+    for (const delta of removed) this.indexes.disconnect(delta)
+    for (const { delta } of connect) this.indexes.connect(delta)
     return undefined
   }
 

@@ -16,6 +16,9 @@ import { STORE_PAGE_CACHE } from "../protocol/Limits.ts"
 import type { Network } from "../protocol/Network.ts"
 import { StoreError } from "../services/ChainStore.ts"
 import { makeDirectory } from "./DataDirectory.ts"
+import { migrate } from "./SqliteMigration.ts"
+import { CHAIN_TABLES, INDEX_TABLES, SCHEMA_VERSION } from "./SqliteSchema.ts"
+import { sumMismatch } from "./SqliteSums.ts"
 
 export interface ChainFileOptions {
   /** The path of the file; its folder is made if it is missing. */
@@ -23,11 +26,11 @@ export interface ChainFileOptions {
   readonly network: Network
 }
 
-/** Opens the file for this process alone, or makes it; closed with the scope. */
+/** Opens the file for this process alone, or makes it, and brings it to this schema; closed with the scope. */
 export const openChainFile = (options: ChainFileOptions): Effect.Effect<DatabaseSync, StoreError, Scope.Scope> =>
   Effect.acquireRelease(Effect.try({ try: () => open(options), catch: (cause) => storeError("open", cause) }), (db) =>
     Effect.sync(() => db.close())
-  )
+  ).pipe(Effect.tap((db) => (schemaOf(db) === SCHEMA_VERSION ? Effect.void : upgrade(db))))
 
 /** What went wrong in SQLite, as an error of the store. */
 export const storeError = (operation: string, cause: unknown): StoreError => {
@@ -38,19 +41,12 @@ export const storeError = (operation: string, cause: unknown): StoreError => {
 
 // --- internal ---
 
-const SCHEMA_VERSION = 1
-
-/**
- * The key of an output is its txid and the decimal digits of its number: bytes in the order that the UTXO-set hash sorts
- * by. Bodies of blocks have a table of their own, so that reading all hashes at start does not page through them.
- */
-const SCHEMA = `
-  CREATE TABLE meta (schema INTEGER NOT NULL, network TEXT NOT NULL, genesis BLOB NOT NULL);
-  CREATE TABLE block (height INTEGER PRIMARY KEY, hash BLOB NOT NULL, timestamp INTEGER NOT NULL);
-  CREATE TABLE body (height INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
-  CREATE TABLE undo (height INTEGER PRIMARY KEY, delta BLOB NOT NULL);
-  CREATE TABLE utxo (key BLOB PRIMARY KEY, value INTEGER NOT NULL, script BLOB NOT NULL) WITHOUT ROWID;
-`
+const upgrade = (db: DatabaseSync): Effect.Effect<void, StoreError> =>
+  migrate(db).pipe(
+    Effect.catchDefect((cause) => Effect.fail(storeError("migrate", cause))),
+    // An open transaction is rolled back when the file is closed.
+    Effect.uninterruptible
+  )
 
 const open = ({ file, network }: ChainFileOptions): DatabaseSync => {
   makeDirectory(dirname(file))
@@ -83,14 +79,20 @@ const open = ({ file, network }: ChainFileOptions): DatabaseSync => {
 const inspect = (db: DatabaseSync, network: Network): void => {
   const found = db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"]
   if (found !== "ok") throw damaged(String(found))
-  if (!isNew(db)) checkIdentity(db, network)
+  if (isNew(db)) return
+  checkIdentity(db, network)
+  if (schemaOf(db) < 2) return
+  const mismatch = sumMismatch(db)
+  if (mismatch !== undefined) throw damaged(mismatch)
 }
+
+const schemaOf = (db: DatabaseSync): number => Number(db.prepare("SELECT schema FROM meta").get()?.["schema"])
 
 /** A file without a table is what is left when the process ended while it made the file. */
 const isNew = (db: DatabaseSync): boolean => db.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.["n"] === 0
 
 const create = (db: DatabaseSync, network: Network): void => {
-  db.exec(SCHEMA)
+  db.exec(CHAIN_TABLES + INDEX_TABLES)
   db.prepare("INSERT INTO meta VALUES (?, ?, ?)").run(SCHEMA_VERSION, network.name, genesis(network).hash)
 }
 
@@ -102,7 +104,7 @@ const checkIdentity = (db: DatabaseSync, network: Network): void => {
   if (schema > SCHEMA_VERSION) {
     throw refused("NewerSchema", `schema ${schema} of the file, this program knows up to ${SCHEMA_VERSION}`)
   }
-  if (schema !== SCHEMA_VERSION) throw damaged(`there is no schema ${String(meta["schema"])}`)
+  if (schema !== 1 && schema !== SCHEMA_VERSION) throw damaged(`there is no schema ${String(meta["schema"])}`)
   const hash = meta["genesis"]
   if (meta["network"] !== network.name || !(hash instanceof Uint8Array) || !bytesEqual(hash, genesis(network).hash)) {
     throw refused("WrongNetwork", `the file holds a chain of ${String(meta["network"])}, not of this ${network.name}`)

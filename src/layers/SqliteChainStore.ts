@@ -3,6 +3,7 @@
  *
  * One batch is one transaction. The write-ahead log is flushed at the end of a `durable` one, which makes every earlier
  * one durable as well. Tip and size of the UTXO set are kept beside the file and change when the transaction is over.
+ * Checksums over all tables change with them, so that whoever opens the file can tell what was written from what is there.
  * Statements run on the caller's turn of the loop: a point read takes 2 µs, a batch of 100 blocks a few ms.
  */
 import type { DatabaseSync } from "node:sqlite"
@@ -18,6 +19,8 @@ import { type ChainBatch, ChainStore, type ChainTip, type ConnectedBlock, StoreE
 import { brokenLink } from "./BatchLinks.ts"
 import { HotBlocks } from "./HotBlocks.ts"
 import { type ChainFileOptions, openChainFile, storeError } from "./SqliteChainFile.ts"
+import { SqliteIndexes } from "./SqliteIndexes.ts"
+import { SqliteSums } from "./SqliteSums.ts"
 import { decodeDelta, encodeDelta } from "./UndoRecord.ts"
 import { NO_KEY, rowKey, rowKeyOf, rowValue, toOutPoint, toUtxo } from "./UtxoRow.ts"
 
@@ -38,6 +41,10 @@ export const layer = (options: ChainFileOptions): Layer.Layer<ChainStore, StoreE
         utxos: (outpoints) => attempt("utxos", () => chain.utxos(outpoints)),
         utxoCount: Effect.sync(() => chain.utxoCount),
         utxoPage: (after, limit) => attempt("utxoPage", () => chain.utxoPage(after, limit)),
+        transaction: (txid) => attempt("transaction", () => chain.indexes.transaction(txid)),
+        unspentOf: (script, { after, limit }) =>
+          attempt("unspentOf", () => chain.indexes.unspentOf(script, after, limit)),
+        history: (script, { before, limit }) => attempt("history", () => chain.indexes.history(script, before, limit)),
         undo: (count) => attempt("undo", () => chain.undo(count)),
         commit: (batch) => attempt("commit", () => chain.commit(batch))
       })
@@ -50,6 +57,8 @@ const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, StoreErro
   Effect.try({ try: run, catch: (cause) => storeError(operation, cause) })
 
 class SqliteChain {
+  readonly indexes: SqliteIndexes
+  readonly #sums: SqliteSums
   readonly #db: DatabaseSync
   readonly #statements: ReturnType<typeof prepare>
   readonly #hot = new HotBlocks(Limits.HOT_BLOCKS)
@@ -60,6 +69,8 @@ class SqliteChain {
   constructor(db: DatabaseSync) {
     this.#db = db
     this.#statements = prepare(db)
+    this.#sums = new SqliteSums(db)
+    this.indexes = new SqliteIndexes(db, this.#sums)
     this.#tip = this.#readTip()
     this.#utxoCount = Number(db.prepare("SELECT count(*) AS n FROM utxo").get()!["n"])
   }
@@ -124,11 +135,14 @@ class SqliteChain {
     try {
       removed = this.#disconnect(batch.disconnect)
       this.#connect(batch.connect)
+      this.#sums.write()
       this.#db.exec("COMMIT")
     } catch (cause) {
+      this.#sums.settle(false)
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK")
       throw cause
     }
+    this.#sums.settle(true)
     this.#tip = this.#readTip()
     for (const delta of removed) {
       this.#utxoCount += delta.spent.length - delta.created.length
@@ -143,11 +157,15 @@ class SqliteChain {
   #block(height: number): Uint8Array {
     const kept = this.#hot.get(height)
     if (kept !== undefined) return kept
-    const row = this.#statements.body.get(height)
-    if (row === undefined) throw damaged("blocks", `block ${height} is missing`)
-    const bytes = row["bytes"] as Uint8Array
+    const bytes = this.#body(height)
     this.#hot.set(height, bytes)
     return bytes
+  }
+
+  #body(height: number): Uint8Array {
+    const row = this.#statements.body.get(height)
+    if (row === undefined) throw damaged("blocks", `block ${height} is missing`)
+    return row["bytes"] as Uint8Array
   }
 
   #readTip(): ChainTip | null {
@@ -167,8 +185,12 @@ class SqliteChain {
     for (const delta of deltas) {
       for (const utxo of delta.created) this.#remove(utxo)
       for (const utxo of delta.spent) this.#insert(utxo)
+      this.indexes.disconnect(delta)
+      this.#sums.subtract("block", delta.height, delta.hash, delta.timestamp)
       this.#statements.deleteBlock.run(delta.height)
+      this.#sums.subtract("body", delta.height, this.#body(Number(delta.height)))
       this.#statements.deleteBody.run(delta.height)
+      this.#sums.subtract("undo", delta.height, encodeDelta(delta))
       this.#statements.deleteUndo.run(delta.height)
     }
     return deltas
@@ -180,21 +202,37 @@ class SqliteChain {
     for (const { bytes, delta } of blocks) {
       for (const utxo of delta.spent) this.#remove(utxo)
       for (const utxo of delta.created) this.#insert(utxo)
+      this.indexes.connect(delta)
+      const undo = encodeDelta(delta)
       this.#statements.insertBlock.run(delta.height, delta.hash, delta.timestamp)
+      this.#sums.add("block", delta.height, delta.hash, delta.timestamp)
       this.#statements.insertBody.run(delta.height, bytes)
-      this.#statements.insertUndo.run(delta.height, encodeDelta(delta))
+      this.#sums.add("body", delta.height, bytes)
+      this.#statements.insertUndo.run(delta.height, undo)
+      this.#sums.add("undo", delta.height, undo)
     }
     const last = blocks.at(-1)
-    if (last !== undefined) this.#statements.pruneUndo.run(last.delta.height - BigInt(Limits.UNDO_BLOCKS))
+    if (last !== undefined) this.#pruneUndo(last.delta.height - BigInt(Limits.UNDO_BLOCKS))
+  }
+
+  #pruneUndo(last: bigint): void {
+    for (const row of this.#statements.undoUpTo.all(last)) {
+      this.#sums.subtract("undo", row["height"] as bigint, row["delta"] as Uint8Array)
+    }
+    this.#statements.pruneUndo.run(last)
   }
 
   #insert({ outpoint, scriptPubkey, value }: Utxo): void {
-    this.#statements.insertUtxo.run(rowKey(outpoint), rowValue(value), scriptPubkey)
+    const key = rowKey(outpoint)
+    this.#statements.insertUtxo.run(key, rowValue(value), scriptPubkey)
+    this.#sums.add("utxo", key, rowValue(value), scriptPubkey)
   }
 
-  #remove({ outpoint }: Utxo): void {
-    const { changes } = this.#statements.deleteUtxo.run(rowKey(outpoint))
+  #remove({ outpoint, scriptPubkey, value }: Utxo): void {
+    const key = rowKey(outpoint)
+    const { changes } = this.#statements.deleteUtxo.run(key)
     if (Number(changes) !== 1) throw failed(`${outPointKey(outpoint)} is not unspent`)
+    this.#sums.subtract("utxo", key, rowValue(value), scriptPubkey)
   }
 }
 
@@ -219,6 +257,7 @@ const prepare = (db: DatabaseSync) => {
     deleteBody: statement("DELETE FROM body WHERE height = ?"),
     deleteUndo: statement("DELETE FROM undo WHERE height = ?"),
     deleteUtxo: statement("DELETE FROM utxo WHERE key = ?"),
+    undoUpTo: statement("SELECT height, delta FROM undo WHERE height <= ?"),
     pruneUndo: statement("DELETE FROM undo WHERE height <= ?")
   }
 }

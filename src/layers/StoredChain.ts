@@ -82,7 +82,7 @@ const genesisBlock = (network: Network): ConnectedBlock => {
   const { height, previousHash, timestamp } = block.header
   const created = createdOutputs(block, txids)
   return {
-    delta: { height, hash, previousHash, timestamp, txids, spent: [], created },
+    delta: { height, hash, previousHash, timestamp, txids, spent: [], spenders: [], created },
     bytes: Wire.encodeBlock(block)
   }
 }

@@ -3,7 +3,8 @@
  *
  * height 8, hash 32, previous hash 32, timestamp 8, then txids, spent and created outputs, each list with its count
  * before it. An output is a flag, its txid unless it is the txid of the output before it, vout 4, value 8, script with
- * its length. The address of an output is the text of its script and is not stored.
+ * its length. Last, for each spent output, 4 bytes that say which transaction spends it. The address of an output is the
+ * text of its script and is not stored.
  */
 import type { BlockDelta } from "../consensus/BlockDelta.ts"
 import { scriptText } from "../protocol/Address.ts"
@@ -50,6 +51,7 @@ export const encodeDelta = (delta: BlockDelta): Uint8Array => {
   delta.txids.forEach(raw)
   coins(delta.spent)
   coins(delta.created)
+  delta.spenders.forEach(u32)
   return bytes.slice(0, at)
 }
 
@@ -80,7 +82,7 @@ export const decodeDelta = (bytes: Uint8Array): BlockDelta => {
       return { outpoint, value, scriptPubkey, address: scriptText(scriptPubkey) }
     })
   }
-  const delta: BlockDelta = {
+  const delta = {
     height: height(u64()),
     hash: hash(),
     previousHash: hash(),
@@ -89,8 +91,9 @@ export const decodeDelta = (bytes: Uint8Array): BlockDelta => {
     spent: coins(),
     created: coins()
   }
+  const spenders = delta.spent.map(u32)
   if (at !== bytes.length) throw new RangeError("an undo record is too long")
-  return delta
+  return { ...delta, spenders }
 }
 
 // --- internal ---
@@ -104,7 +107,8 @@ const COIN_SIZE = 1 + 32 + 4 + 8 + 4
 
 /** An upper bound: as if no txid were repeated. */
 const sizeOf = ({ created, spent, txids }: BlockDelta): number => {
-  let size = FIXED_SIZE + txids.length * ZERO_HASH.length + (created.length + spent.length) * COIN_SIZE
+  let size =
+    FIXED_SIZE + spent.length * 4 + txids.length * ZERO_HASH.length + (created.length + spent.length) * COIN_SIZE
   for (const { scriptPubkey } of spent) size += scriptPubkey.length
   for (const { scriptPubkey } of created) size += scriptPubkey.length
   return size

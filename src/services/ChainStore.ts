@@ -1,5 +1,6 @@
 /**
- * The storage port of the chain: blocks, undo data and the confirmed UTXO set, changed together or not at all.
+ * The storage port of the chain: blocks, undo data, the confirmed UTXO set and the indexes over them, changed together
+ * or not at all.
  *
  * It stores what it is told and knows no rules. One batch is one transaction: after a crash the store holds the whole
  * batch or none of it. Only `Blockchain` writes; everybody may read.
@@ -38,7 +39,18 @@ export interface ChainBatch {
   readonly durability: "durable" | "batched"
 }
 
-/** The store failed or holds what it cannot hold. `Damaged` needs the operator; `Failed` may pass. */
+/** Where a transaction of the best chain is: the height of its block, and its place in it. */
+export interface TransactionPlace {
+  readonly height: Height
+  readonly index: number
+}
+
+/** A transaction that paid to a script or spent from it. */
+export interface HistoryEntry extends TransactionPlace {
+  readonly txid: Hash256
+}
+
+/** The store failed or holds what it cannot hold. `Damaged` needs the operator, who has `timenode chain verify --repair`. */
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
   operation: Schema.String,
   reason: Schema.Literals(["Failed", "Damaged", "InUse", "WrongNetwork", "NewerSchema"]),
@@ -63,6 +75,18 @@ export class ChainStore extends Context.Service<
     readonly utxoCount: Effect.Effect<number, StoreError>
     /** Unspent outputs in the order of their keys, after `after`; a page shorter than `limit` is the last. */
     readonly utxoPage: (after: OutPointKey | null, limit: number) => Effect.Effect<ReadonlyArray<Utxo>, StoreError>
+    /** Where a transaction is on the best chain. */
+    readonly transaction: (txid: Hash256) => Effect.Effect<TransactionPlace | undefined, StoreError>
+    /** Unspent outputs of a script in the order of their keys; a page shorter than `limit` is the last. */
+    readonly unspentOf: (
+      scriptPubkey: Uint8Array,
+      page: { readonly after: OutPointKey | null; readonly limit: number }
+    ) => Effect.Effect<ReadonlyArray<Utxo>, StoreError>
+    /** Transactions that paid to a script or spent from it, newest first; a page shorter than `limit` is the last. */
+    readonly history: (
+      scriptPubkey: Uint8Array,
+      page: { readonly before: TransactionPlace | null; readonly limit: number }
+    ) => Effect.Effect<ReadonlyArray<HistoryEntry>, StoreError>
     /** Undo data of the last `count` blocks, newest first. */
     readonly undo: (count: number) => Effect.Effect<ReadonlyArray<BlockDelta>, StoreError>
     readonly commit: (batch: ChainBatch) => Effect.Effect<void, StoreError>
@@ -79,6 +103,9 @@ export class ChainStore extends Context.Service<
         utxos: () => Effect.succeed(new Map()),
         utxoCount: Effect.succeed(0),
         utxoPage: () => Effect.succeed([]),
+        transaction: () => Effect.succeed(undefined),
+        unspentOf: () => Effect.succeed([]),
+        history: () => Effect.succeed([]),
         undo: () => Effect.succeed([]),
         commit: () => Effect.void,
         ...overrides

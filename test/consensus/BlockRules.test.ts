@@ -260,6 +260,7 @@ describe("validateBlock", () => {
       timestamp: due,
       txids,
       spent: [rich, small],
+      spenders: [1, 1],
       created
     })
     assert.deepStrictEqual(spentOutPoints(valid), [rich.outpoint, small.outpoint])

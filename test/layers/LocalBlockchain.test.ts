@@ -307,7 +307,8 @@ describe("LocalBlockchain refuses a store", () => {
   const first = (network = testnet) => {
     const { block, hash, txids } = genesis(network)
     const { previousHash, timestamp } = block.header
-    return { ...link(null, "genesis"), delta: { ...link(null, "genesis").delta, hash, previousHash, timestamp, txids } }
+    const { bytes, delta } = link(null, "genesis", { created: [] })
+    return { bytes, delta: { ...delta, hash, previousHash, timestamp, txids } }
   }
 
   it.effect("of another network", () =>

@@ -3,15 +3,29 @@ import { once } from "node:events"
 import { copyFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
+import { gunzipSync } from "node:zlib"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Logger } from "effect"
+import { TestClock } from "effect/testing"
+import * as LocalBlockchain from "../../src/layers/LocalBlockchain.ts"
+import * as MemoryChainStore from "../../src/layers/MemoryChainStore.ts"
+import * as MemoryMempool from "../../src/layers/MemoryMempool.ts"
 import * as SqliteChainStore from "../../src/layers/SqliteChainStore.ts"
+import * as ViewUtxoStore from "../../src/layers/ViewUtxoStore.ts"
 import { height } from "../../src/protocol/Height.ts"
 import { mainnet, type Network, testnet } from "../../src/protocol/Network.ts"
+import { txid } from "../../src/protocol/Transaction.ts"
+import { Blockchain } from "../../src/services/Blockchain.ts"
 import { ChainStore, type ConnectedBlock, type StoreError } from "../../src/services/ChainStore.ts"
+import { NodeConfig } from "../../src/services/NodeConfig.ts"
 import { link, links } from "../fixtures/Deltas.ts"
+import { spendingChain } from "../fixtures/SpendingChain.ts"
 import { temporaryFolder } from "../fixtures/TemporaryFolder.ts"
 import { chainStoreSuite } from "../services/ChainStoreSuite.ts"
+import { storeContents } from "../support/StoreContents.ts"
+
+/** 60 blocks of `spendingChain`, as timenode 0.1.0 stored them, with undo data of the last 20. */
+const SCHEMA_1 = new URL("../vectors/chain/schema-1.db.gz", import.meta.url)
 
 const temporary = Layer.unwrap(
   Effect.map(temporaryFolder, (folder) => SqliteChainStore.layer({ file: join(folder, "chain.db"), network: testnet }))
@@ -223,23 +237,89 @@ describe("SqliteChainStore's file", () => {
     })
   )
 
-  it.effect("is Damaged to whoever meets the damage later", () =>
+  it.effect("is refused with the name of what is damaged when a value is not what was written", () =>
     Effect.gen(function* () {
-      const file = yield* newFile
-      yield* written(file, links(3))
-      const db = new DatabaseSync(file)
-      db.exec("UPDATE undo SET delta = x'00' WHERE height = 2; DELETE FROM body WHERE height = 1")
-      db.close()
+      const file = join(yield* temporaryFolder, "chain.db")
+      const damages: ReadonlyArray<readonly [sql: string, table: string]> = [
+        ["UPDATE block SET timestamp = timestamp + 1 WHERE height = 1", "block"],
+        ["UPDATE body SET bytes = x'7b7d' WHERE height = 1", "body"],
+        ["DELETE FROM body WHERE height = 2", "body"],
+        ["UPDATE undo SET delta = x'00' WHERE height = 2", "undo"],
+        ["UPDATE utxo SET value = value + 1 WHERE key = (SELECT max(key) FROM utxo)", "utxo"],
+        ["DELETE FROM utxo WHERE key = (SELECT max(key) FROM utxo)", "utxo"],
+        ["DELETE FROM txids WHERE height = 0", "txids"],
+        ["UPDATE tx SET place = place + 1 WHERE place = 0", "tx"],
+        ["UPDATE script SET id = 9 WHERE id = 1", "script"],
+        ["DELETE FROM coin WHERE script = 1", "coin"],
+        ["UPDATE history SET place = place + 1 WHERE script = 2", "history"]
+      ]
+      for (const [sql, table] of damages) {
+        writeFileSync(file, "")
+        yield* written(file, links(3))
+        const db = new DatabaseSync(file)
+        db.exec(sql)
+        db.close()
+        yield* isLeftAlone(file, "Damaged")
+        const { detail } = yield* Effect.flip(opened(file, () => Effect.void) as Effect.Effect<void, StoreError>)
+        assert.include(detail, `(table ${table})`)
+      }
+    })
+  )
+
+  it.effect("of schema 1 gets the indexes of a chain that was put on anew", () =>
+    Effect.gen(function* () {
+      const file = join(yield* temporaryFolder, "chain.db")
+      writeFileSync(file, gunzipSync(readFileSync(SCHEMA_1)))
+      const lines: Array<unknown> = []
+      const logger = Logger.make(({ message }) => void lines.push(message))
+      const upgraded = yield* opened(file, storeContents).pipe(Effect.provide(Logger.layer([logger])))
+      assert.include(String(lines[0]), "its 60 blocks get indexes")
+
+      const blocks = spendingChain(60)
+      yield* TestClock.setTime(Number(blocks.at(-1)!.header.timestamp) * 1_000)
+      const fresh = yield* Effect.gen(function* () {
+        yield* (yield* Blockchain).connect(blocks)
+        return yield* storeContents(yield* ChainStore)
+      }).pipe(
+        Effect.provide(
+          LocalBlockchain.layer.pipe(
+            Layer.provide(MemoryMempool.layer),
+            Layer.provide(ViewUtxoStore.layer),
+            Layer.provideMerge(MemoryChainStore.layer),
+            Layer.provide(NodeConfig.layerTest())
+          )
+        )
+      )
+      // The file keeps undo data of fewer blocks, as one does that is longer than that.
+      assert.lengthOf(upgraded.undo, 20)
+      const kept = { undo: fresh.undo.slice(0, 20), places: upgraded.places, scripts: fresh.scripts }
+      assert.deepStrictEqual(upgraded, { ...fresh, ...kept })
       yield* opened(file, (store) =>
         Effect.gen(function* () {
-          const all = { count: 9, bytes: 1_000 }
-          assert.strictEqual((yield* Effect.flip(store.undo(1))).reason, "Damaged")
-          assert.strictEqual((yield* Effect.flip(store.blocks(height(0), height(2), all))).reason, "Damaged")
-          const off = store.commit({ disconnect: 1, connect: [], durability: "durable" })
-          assert.strictEqual((yield* Effect.flip(off)).reason, "Damaged")
-          assert.strictEqual((yield* store.tip)?.height, 2n)
+          for (const [at, block] of blocks.entries()) {
+            for (const [index, transaction] of block.transactions.entries()) {
+              assert.deepStrictEqual(yield* store.transaction(txid(transaction)), { height: height(at), index })
+            }
+          }
+          yield* store.commit({ disconnect: 20, connect: [], durability: "durable" })
         })
       )
+      yield* opened(file, (store) => store.tip)
+    })
+  )
+
+  it.effect("of schema 1 stays that when the upgrade meets damage", () =>
+    Effect.gen(function* () {
+      const file = join(yield* temporaryFolder, "chain.db")
+      writeFileSync(file, gunzipSync(readFileSync(SCHEMA_1)))
+      const db = new DatabaseSync(file)
+      db.exec("DELETE FROM body WHERE height = 50")
+      db.close()
+      assert.strictEqual(yield* refusal(file), "Damaged")
+      const after = new DatabaseSync(file, { readOnly: true })
+      assert.strictEqual(after.prepare("SELECT schema FROM meta").get()?.["schema"], 1)
+      assert.isUndefined(after.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'tx'").get())
+      after.close()
     })
   )
 

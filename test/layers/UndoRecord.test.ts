@@ -10,7 +10,7 @@ const { delta } = link(null, "block", { spent, created })
 describe("an undo record", () => {
   it("is read as it was written", () => {
     assert.deepStrictEqual(decodeDelta(encodeDelta(delta)), delta)
-    const extreme = { ...delta, timestamp: MIN_I64, txids: [], spent: [], created: [] }
+    const extreme = { ...delta, timestamp: MIN_I64, txids: [], spent: [], spenders: [], created: [] }
     assert.deepStrictEqual(decodeDelta(encodeDelta(extreme)), extreme)
   })
 

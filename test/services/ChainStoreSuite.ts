@@ -7,7 +7,13 @@ import { height } from "../../src/protocol/Height.ts"
 import { MAX_U64 } from "../../src/protocol/Integer.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import { type OutPointKey, outPointKey, type Utxo } from "../../src/protocol/Utxo.ts"
-import { ChainStore, type ConnectedBlock, type StoreError } from "../../src/services/ChainStore.ts"
+import {
+  ChainStore,
+  type ConnectedBlock,
+  type HistoryEntry,
+  type StoreError,
+  type TransactionPlace
+} from "../../src/services/ChainStore.ts"
 import { ChainModel, hashOf, link, links, outputs, utxo } from "../fixtures/Deltas.ts"
 
 const ANY = { count: 1_000_000, bytes: 1_000_000_000 }
@@ -25,6 +31,35 @@ const allUtxos = Effect.gen(function* () {
     all.push(...page)
     if (page.length < 3) return all
     after = outPointKey(page[2]!.outpoint)
+  }
+})
+
+/** Compares what the indexes say with what the model finds by looking at everything, in small pages. */
+const hasIndexes = Effect.fnUntraced(function* (model: ChainModel) {
+  const store = yield* ChainStore
+  for (const { delta } of model.blocks) {
+    for (const [index, txid] of delta.txids.entries()) {
+      assert.deepStrictEqual(yield* store.transaction(txid), { height: delta.height, index })
+    }
+  }
+  for (const script of model.scripts().slice(-5)) {
+    const unspent: Array<Utxo> = []
+    for (let after: OutPointKey | null = null; ; after = outPointKey(unspent.at(-1)!.outpoint)) {
+      const page: ReadonlyArray<Utxo> = yield* store.unspentOf(script, { after, limit: 2 })
+      unspent.push(...page)
+      if (page.length < 2) break
+    }
+    assert.deepStrictEqual(
+      unspent,
+      model.sorted().filter(({ scriptPubkey }) => Buffer.from(scriptPubkey).equals(script))
+    )
+    const history: Array<HistoryEntry> = []
+    for (let before: TransactionPlace | null = null; ; before = history.at(-1)!) {
+      const page: ReadonlyArray<HistoryEntry> = yield* store.history(script, { before, limit: 2 })
+      history.push(...page)
+      if (page.length < 2) break
+    }
+    assert.deepStrictEqual(history, model.history(script))
   }
 })
 
@@ -46,6 +81,7 @@ const matches = Effect.fnUntraced(function* (model: ChainModel) {
     bytes.map((block) => Buffer.from(block).toString()),
     model.blocks.map((block) => Buffer.from(block.bytes).toString())
   )
+  yield* hasIndexes(model)
   const undo = yield* store.undo(1_000_000)
   assert.deepStrictEqual(
     undo,
@@ -93,9 +129,16 @@ const advance = (model: ChainModel, step: typeof Step.Type, name: string) => {
     const spent = new Set(
       there.length === 0 ? [] : Array.from({ length: step.spends }, (_, n) => (step.pick * (n + 1)) % there.length)
     )
+    // Three transactions and four scripts, so that each has much to do with the others.
+    const txids = [0, 1, 2].map((index) => hashOf(`${name}.${i}.${index}`))
+    const value = BigInt(step.pick) * 2n ** 53n
     const block = link(model.tip, `${name}.${i}`, {
+      txids,
       spent: [...spent].map((index) => there[index]!),
-      created: outputs(`${name}.${i}`, step.creates, BigInt(step.pick) * 2n ** 53n)
+      spenders: [...spent].map((index) => (index + step.pick) % 3),
+      created: Array.from({ length: step.creates }, (_, n) =>
+        utxo({ txid: txids[n % 3]!, vout: n * 7 }, value, `script ${(step.pick + n * n) % 4}`)
+      )
     })
     model.connect(block)
     connect.push(block)
@@ -260,6 +303,37 @@ export const chainStoreSuite = (name: string, layer: Layer.Layer<ChainStore, Sto
         yield* append([other], 2)
         const found = yield* store.blocks(height(1), height(9), ANY)
         assert.deepStrictEqual(found, [blocks[1]!.bytes, other.bytes])
+      }).pipe(provided)
+    )
+
+    it.effect("forgets the transactions and histories that are taken off", () =>
+      Effect.gen(function* () {
+        const store = yield* ChainStore
+        const coins = outputs("coins", 2)
+        const script = coins[0]!.scriptPubkey
+        const start = link(null, "start", { created: coins })
+        const next = link(start.delta, "next", { spent: coins })
+        yield* filled([start, next])
+        const history = (limit = 9, before: TransactionPlace | null = null) => store.history(script, { before, limit })
+        assert.deepStrictEqual(
+          (yield* history()).map(({ height }) => height),
+          [1n, 0n]
+        )
+        assert.deepStrictEqual(yield* history(9, { height: height(MAX_U64), index: 0 }), yield* history())
+        yield* append([], 1)
+        assert.isUndefined(yield* store.transaction(next.delta.txids[0]!))
+        assert.lengthOf(yield* history(), 1)
+        assert.lengthOf(yield* store.unspentOf(script, { after: null, limit: 9 }), 2)
+        yield* append([], 1)
+        assert.lengthOf(yield* history(), 0)
+        assert.lengthOf(yield* store.unspentOf(script, { after: null, limit: 9 }), 0)
+      }).pipe(provided)
+    )
+
+    it.effect("refuses an output of a transaction that its block does not have", () =>
+      Effect.gen(function* () {
+        const good = link(null, "good")
+        yield* isRefused(new ChainModel(), [{ ...good, delta: { ...good.delta, txids: [hashOf("another")] } }])
       }).pipe(provided)
     )
 

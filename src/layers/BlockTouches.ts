@@ -1,0 +1,44 @@
+/**
+ * Which transactions of a block touch which scripts: what the indexes over the chain are made of.
+ *
+ * A delta says it all, because no block spends an output that it creates.
+ */
+import type { BlockDelta } from "../consensus/BlockDelta.ts"
+import { bytesEqual } from "../protocol/ByteArray.ts"
+import type { Hash256 } from "../protocol/Hash.ts"
+
+/** A transaction, by its place in the block, pays to the script or spends from it. */
+export interface Touch {
+  readonly index: number
+  readonly scriptPubkey: Uint8Array
+}
+
+/** Each pair of a transaction and a script once. */
+export const blockTouches = (delta: BlockDelta): ReadonlyArray<Touch> => {
+  const { created, spenders, spent } = delta
+  const touches = new Map<string, Touch>()
+  const touch = (index: number, scriptPubkey: Uint8Array): void => {
+    const key = `${index} ${scriptKey(scriptPubkey)}`
+    if (!touches.has(key)) touches.set(key, { index, scriptPubkey })
+  }
+  spent.forEach(({ scriptPubkey }, at) => touch(spenders[at]!, scriptPubkey))
+  createdBy(delta).forEach((index, at) => touch(index, created[at]!.scriptPubkey))
+  return [...touches.values()]
+}
+
+/** Of each created output, the place of its transaction in the block; -1 if the block does not have it. */
+export const createdBy = ({ created, txids }: BlockDelta): ReadonlyArray<number> => {
+  let index = 0
+  return created.map(({ outpoint }) => (index = indexOf(txids, outpoint.txid, index)))
+}
+
+/** A key for maps: equal for equal scripts, which need not be text. */
+export const scriptKey = (scriptPubkey: Uint8Array): string => Buffer.from(scriptPubkey).toString("latin1")
+
+// --- internal ---
+
+/** Outputs come in the order of their transactions, so that the search begins where the last one ended. */
+const indexOf = (txids: ReadonlyArray<Hash256>, txid: Hash256, hint: number): number => {
+  for (let at = Math.max(hint, 0); at < txids.length; at++) if (bytesEqual(txids[at]!, txid)) return at
+  return txids.findIndex((other) => bytesEqual(other, txid))
+}

@@ -1,0 +1,32 @@
+/**
+ * The tables of a chain's file.
+ *
+ * The key of an output is its txid and the decimal digits of its number: bytes in the order that the UTXO-set hash sorts
+ * by. Bodies of blocks have a table of their own, so that reading all hashes at start does not page through them. The
+ * indexes are tables too, because SQLite's quick check does not look into indexes of its own.
+ */
+
+/** The version that this program writes. */
+export const SCHEMA_VERSION = 2
+
+/** What was there from version 1 on. */
+export const CHAIN_TABLES = `
+  CREATE TABLE meta (schema INTEGER NOT NULL, network TEXT NOT NULL, genesis BLOB NOT NULL);
+  CREATE TABLE block (height INTEGER PRIMARY KEY, hash BLOB NOT NULL, timestamp INTEGER NOT NULL);
+  CREATE TABLE body (height INTEGER PRIMARY KEY, bytes BLOB NOT NULL);
+  CREATE TABLE undo (height INTEGER PRIMARY KEY, delta BLOB NOT NULL);
+  CREATE TABLE utxo (key BLOB PRIMARY KEY, value INTEGER NOT NULL, script BLOB NOT NULL) WITHOUT ROWID;
+`
+
+/**
+ * What version 2 adds. A transaction is named by its place (see `SqliteIndexes`) and found by the first bytes of its
+ * txid, a script is named by a number; `checksum` has the sums of all rows of each table.
+ */
+export const INDEX_TABLES = `
+  CREATE TABLE txids (height INTEGER PRIMARY KEY, txids BLOB NOT NULL);
+  CREATE TABLE tx (prefix INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (prefix, place)) WITHOUT ROWID;
+  CREATE TABLE script (bytes BLOB PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE coin (script INTEGER NOT NULL, key BLOB NOT NULL, PRIMARY KEY (script, key)) WITHOUT ROWID;
+  CREATE TABLE history (script INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (script, place)) WITHOUT ROWID;
+  CREATE TABLE checksum (name TEXT PRIMARY KEY, sum INTEGER NOT NULL) WITHOUT ROWID;
+`
