@@ -78,7 +78,7 @@ const open = ({ file, network }: ChainFileOptions): DatabaseSync => {
 /** Throws unless the file is new, or sound and a chain of this network. */
 const inspect = (db: DatabaseSync, network: Network): void => {
   const found = db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"]
-  if (found !== "ok") throw damaged(String(found))
+  if (found !== "ok") throw damaged(String(found).replace("*** in database main ***\n", ""))
   if (isNew(db)) return
   checkIdentity(db, network)
   if (schemaOf(db) < 2) return

@@ -71,7 +71,7 @@ export const storeFailure = (dataDir: string | null, { detail, operation, reason
     case "Damaged":
       return failure(
         "dataDirectory",
-        `the chain in ${dataDir} is damaged (${detail}); move the directory away and start again, or restore a back-up`
+        `the chain in ${dataDir} is damaged (${detail}); timenode chain verify --repair keeps the blocks that are sound`
       )
     case "WrongNetwork":
       return failure("dataDirectory", `${dataDir} holds another network (${detail}); check --network and --data-dir`)
