@@ -23,6 +23,7 @@ import * as StopDeadline from "../StopDeadline.ts"
 import { readConfig } from "../config/ReadConfig.ts"
 import * as Logging from "./Logging.ts"
 import { storeFailure } from "./StoppedChain.ts"
+import { logSyncProgress } from "./SyncProgress.ts"
 
 /** Runs a node until it is asked to stop or interrupted, which is how signals end it. */
 export const runNode = (flags: NodeFlagValues) =>
@@ -61,7 +62,8 @@ const untilStopped = Effect.gen(function* () {
     onSome: ({ address }) => NetAddress.formatSocketAddress(address)
   })
   yield* Console.log(`ready network=${chain.network.name} height=${chain.tip().height} p2p=${p2p} rpc=${rpc}`)
-  yield* (yield* NodeLifecycle).stopRequested
+  const { stopRequested } = yield* NodeLifecycle
+  yield* Effect.raceFirst(stopRequested, logSyncProgress)
   yield* Effect.sync(() => StopDeadline.arm("the request to stop"))
 })
 
