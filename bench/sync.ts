@@ -100,7 +100,7 @@ const timedSamples = async (ip: string): Promise<ReadonlyArray<Pick<Sample, "hei
     const response = await fetch(`http://${ip}:24101`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "getblockcount", params: [] }),
+      body: JSON.stringify({ jsonrpc: "2.0", id: "bench", method: "getblockcount", params: [] }),
       signal: AbortSignal.timeout(60_000)
     })
     samples.push({ height: ((await response.json()) as { result: number }).result, at: performance.now() })
