@@ -3,6 +3,8 @@ import { Effect } from "effect"
 import { existsSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from "node:fs"
 import { join } from "node:path"
 import { gunzipSync, gzipSync } from "node:zlib"
+import { DatabaseSync } from "node:sqlite"
+import { SqliteSums, type SummedTable } from "../../src/layers/SqliteSums.ts"
 import { ended, scratch, startTimenode, timenode } from "../support/timenode.ts"
 
 const VECTOR = join(import.meta.dirname, "../vectors/chain/testnet-2601.jsonl.gz")
@@ -24,6 +26,25 @@ const withChain = (height: number) =>
     assert.strictEqual(code, 0, stderr)
     return { home, file: join(home, ".timecoin/timenode/testnet/chain.db") }
   })
+
+/**
+ * Changes the closed file by SQL. Sums of the tables named are made to fit, as if the program had written it that way.
+ * Returns the bytes that are there now.
+ */
+const plant = (file: string, sql: string, summed: ReadonlyArray<SummedTable> = []): Buffer => {
+  const db = new DatabaseSync(file)
+  db.exec(sql)
+  for (const table of summed) {
+    db.exec(`DELETE FROM checksum WHERE name = '${table}'`)
+    const sums = new SqliteSums(db)
+    const rows = db.prepare(`SELECT * FROM ${table}`)
+    rows.setReadBigInts(true)
+    for (const row of rows.all()) sums.add(table, ...(Object.values(row) as Array<bigint | Uint8Array>))
+    sums.write()
+  }
+  db.close()
+  return readFileSync(file)
+}
 
 describe("timenode chain", { concurrent: true }, () => {
   it.live("a whole chain goes in, is described, is sound, and comes out byte for byte", () =>
@@ -140,19 +161,101 @@ describe("a data directory", { concurrent: true }, () => {
       assert.match(foreign.stderr, /^timenode: .* holds another network /)
       assert.strictEqual(foreign.code, 5)
 
-      const { DatabaseSync } = yield* Effect.promise(() => import("node:sqlite"))
-      const db = new DatabaseSync(file)
-      db.exec("UPDATE utxo SET value = value + 1 WHERE key = (SELECT max(key) FROM utxo)")
-      db.close()
+      const before = readFileSync(file)
+      const damage = plant(file, "UPDATE utxo SET value = value + 1 WHERE key = (SELECT max(key) FROM utxo)", ["utxo"])
       const coins = yield* timenode(home, ["chain", "verify"])
-      assert.match(coins.stderr, /timenode: the set of unspent outputs in .* is damaged: /)
+      assert.match(
+        coins.stderr,
+        /timenode: the set of unspent outputs in .* is damaged: .*; timenode chain verify --repair /
+      )
       assert.strictEqual(coins.stdout, "")
       assert.strictEqual(coins.code, 5)
+      assert.isTrue(damage.equals(readFileSync(file)))
+      assert.isFalse(damage.equals(before))
 
       writeSync(openSync(file, "r+"), "no database any more", 0)
       const damaged = yield* timenode(home, ["chain", "info"])
-      assert.match(damaged.stderr, /^timenode: the chain in .* is damaged \(/)
+      assert.match(damaged.stderr, /^timenode: the chain in .* is damaged \(.*\); timenode chain verify --repair /)
       assert.strictEqual(damaged.code, 5)
+    })
+  )
+})
+
+describe("timenode chain verify --repair", { concurrent: true }, () => {
+  const damages: ReadonlyArray<readonly [name: string, damage: (file: string) => unknown, kept: number, says: RegExp]> =
+    [
+      [
+        "a missing block",
+        (file) => plant(file, "DELETE FROM body WHERE height = 20", ["body"]),
+        19,
+        /lost: blocks 20 to 30 /
+      ],
+      [
+        "a block that is none",
+        (file) => plant(file, "UPDATE body SET bytes = x'7b7d' WHERE height = 11"),
+        10,
+        /lost: blocks 11 to 30 \(block 11: it cannot be read: /
+      ],
+      [
+        "a wrong coin",
+        (file) => plant(file, "UPDATE utxo SET value = value + 1 WHERE key = (SELECT max(key) FROM utxo)", ["utxo"]),
+        30,
+        /lost: nothing, /
+      ],
+      [
+        "a wrong tip",
+        (file) => plant(file, "UPDATE block SET hash = zeroblob(32) WHERE height = 30", ["block"]),
+        30,
+        /lost: nothing, /
+      ],
+      [
+        "a page of garbage",
+        (file) => writeSync(openSync(file, "r+"), Buffer.alloc(4_096, 0xa5), 0, 4_096, 3 * 4_096),
+        -1,
+        /lost: /
+      ],
+      [
+        "no database at all",
+        (file) => writeFileSync(file, "garbage ".repeat(9_000)),
+        0,
+        /lost: what came after block 0 /
+      ]
+    ]
+  for (const [name, damage, kept, says] of damages) {
+    it.live(`keeps what is sound of ${name}`, () =>
+      Effect.gen(function* () {
+        const { file, home } = yield* withChain(30)
+        damage(file)
+        const damaged = readFileSync(file)
+        const verified = yield* timenode(home, ["chain", "verify"])
+        assert.strictEqual(verified.code, 5)
+        assert.include(verified.stderr, "timenode chain verify --repair")
+        assert.isTrue(damaged.equals(readFileSync(file)))
+
+        const { code, stderr, stdout } = yield* timenode(home, ["chain", "verify", "--repair"])
+        assert.strictEqual(code, 0, stderr)
+        assert.match(stderr, /^damaged: the chain: |^damaged: the set of unspent outputs: |\ndamaged: the /)
+        assert.match(stdout, says)
+        const height = Number(/^repaired: height (\d+), .*chain\.db\.damaged-1$/m.exec(stdout)?.[1])
+        if (kept >= 0) assert.strictEqual(height, kept)
+        assert.isTrue(damaged.equals(readFileSync(`${file}.damaged-1`)))
+        assert.deepStrictEqual(readdirSync(join(file, "..")).sort(), ["chain.db", "chain.db.damaged-1"])
+
+        const again = yield* timenode(home, ["chain", "verify"])
+        assert.match(again.stdout, new RegExp(`^ok: height ${height}, `))
+      })
+    )
+  }
+
+  it.live("leaves a sound chain as it is", () =>
+    Effect.gen(function* () {
+      const { file, home } = yield* withChain(3)
+      const before = readFileSync(file)
+      const { code, stdout } = yield* timenode(home, ["chain", "verify", "--repair"])
+      assert.strictEqual(code, 0)
+      assert.match(stdout, /^ok: height 3, /)
+      assert.isTrue(before.equals(readFileSync(file)))
+      assert.isFalse(existsSync(`${file}.damaged-1`))
     })
   )
 })

@@ -21,17 +21,27 @@ const info = Command.make("info", storageFlags, (flags) =>
   Command.withShortDescription("Print where the chain ends")
 )
 
-const verify = Command.make("verify", storageFlags, (flags) =>
-  Effect.flatMap(
-    load(() => import("../programs/VerifyChain.ts")),
-    ({ verifyChain }) => verifyChain(flags)
-  )
+const verify = Command.make(
+  "verify",
+  {
+    ...storageFlags,
+    repair: Flag.Boolean("repair").pipe(
+      Flag.withDescription("Rebuild a damaged chain from its sound blocks; the old file is kept as chain.db.damaged-N"),
+      Flag.withDefault(false)
+    )
+  },
+  ({ repair, ...flags }) =>
+    Effect.flatMap(
+      load(() => import("../programs/VerifyChain.ts")),
+      ({ verifyChain }) => verifyChain(flags, repair)
+    )
 ).pipe(
   Command.withDescription(
     paragraph(
       "Check the whole chain again from genesis: the links between blocks, every rule, and that the stored",
       "unspent outputs are those that the blocks leave. Nothing is changed; room for a copy is needed.",
-      "Progress is on standard error. The exit code is 5 if anything is wrong."
+      "Progress is on standard error. The exit code is 5 if anything is wrong. With --repair a damaged chain is",
+      "rebuilt beside the old file from all blocks before the first that is not sound, and takes its place."
     )
   ),
   Command.withShortDescription("Check the whole chain again")

@@ -28,20 +28,29 @@ export interface OpenChain {
 export const readStoppedChain = <R>(
   flags: StorageFlagValues,
   run: (chain: StoredChain, open: OpenChain) => Effect.Effect<void, CommandFailure | StoreError, R>
+) => onStoppedChain(flags, (chain) => openChain(chain, run))
+
+/** Runs a program on the file that flags and configuration name, which it opens itself; fails when there is none. */
+export const onStoppedChain = <R>(
+  flags: StorageFlagValues,
+  run: (chain: StoredChain) => Effect.Effect<void, CommandFailure | StoreError, R>
 ) =>
-  Effect.flatMap(storedChain(flags), (chain) => {
-    const file = chainFile(chain.dataDir)
-    const absent = failure("failed", `there is no chain in ${chain.dataDir}; ${ADVICE}`)
-    if (!existsSync(file)) return Effect.fail(absent)
-    return Effect.gen(function* () {
-      const store = yield* ChainStore
-      const tip = yield* store.tip
-      return tip === null ? yield* absent : yield* run(chain, { store, tip })
-    }).pipe(
-      Effect.provide(coins(chain)),
-      Effect.catchTag("StoreError", (error) => Effect.fail(storeFailure(chain.dataDir, error)))
-    )
-  })
+  Effect.flatMap(storedChain(flags), (chain) =>
+    existsSync(chainFile(chain.dataDir))
+      ? Effect.catchTag(run(chain), "StoreError", (error) => Effect.fail(storeFailure(chain.dataDir, error)))
+      : Effect.fail(absent(chain))
+  )
+
+/** Runs a program on the blocks and coins of a chain. */
+export const openChain = <E, R>(
+  chain: StoredChain,
+  run: (chain: StoredChain, open: OpenChain) => Effect.Effect<void, E, R>
+) =>
+  Effect.gen(function* () {
+    const store = yield* ChainStore
+    const tip = yield* store.tip
+    return tip === null ? yield* absent(chain) : yield* run(chain, { store, tip })
+  }).pipe(Effect.provide(coins(chain), { local: true }))
 
 /** Runs a program on the chain with its rules, for adding blocks. A new directory gets the genesis block. */
 export const writeStoppedChain = <R>(
@@ -83,6 +92,9 @@ export const storeFailure = (dataDir: string | null, { detail, operation, reason
 }
 
 // --- internal ---
+
+const absent = ({ dataDir }: StoredChain): CommandFailure =>
+  failure("failed", `there is no chain in ${dataDir}; ${ADVICE}`)
 
 const ADVICE = "timenode start and timenode chain import make one, --data-dir names another directory"
 

@@ -6,7 +6,6 @@
  */
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
 import * as Stream from "effect/Stream"
 import { type Block, blockHash } from "../../protocol/Block.ts"
 import { bytesEqual } from "../../protocol/ByteArray.ts"
@@ -14,39 +13,69 @@ import { toHex } from "../../protocol/Hash.ts"
 import { height, type Height } from "../../protocol/Height.ts"
 import { decodeBlock } from "../../protocol/wire/Wire.ts"
 import { Blockchain } from "../../services/Blockchain.ts"
-import type { ChainStore } from "../../services/ChainStore.ts"
+import type { ChainStore, StoreError } from "../../services/ChainStore.ts"
 import { UtxoStore } from "../../services/UtxoStore.ts"
-import { type CommandFailure, failure } from "../CommandFailure.ts"
+import { failure } from "../CommandFailure.ts"
 import type { StorageFlagValues } from "../config/Flags.ts"
 import { makeProgress } from "./Progress.ts"
-import { readStoppedChain, rules } from "./StoppedChain.ts"
 import { storedBlocks } from "./ExportChain.ts"
+import { repairChain } from "./RepairChain.ts"
+import { scratchDirectory } from "./ScratchDirectory.ts"
+import { onStoppedChain, openChain, type OpenChain, rules, type StoredChain } from "./StoppedChain.ts"
 
-/** Fails with the exit code of a damaged data directory at the first thing that is wrong. */
-export const verifyChain = (flags: StorageFlagValues) =>
-  readStoppedChain(
-    flags,
-    Effect.fnUntraced(function* (chain, { store, tip }) {
-      const stored = yield* (yield* UtxoStore).summary
-      const scratch = yield* scratchDirectory(chain.dataDir)
-      const left = yield* replay(store, tip.height).pipe(
-        Effect.provide(rules({ ...chain, dataDir: scratch }), { local: true }),
-        Effect.catchTag("BadBlock", ({ detail }) => Effect.fail(damage(`the chain in ${chain.dataDir}`, detail)))
-      )
-      if (!bytesEqual(left.hash, stored.hash)) {
-        return yield* damage(
-          `the set of unspent outputs in ${chain.dataDir}`,
-          `it has ${stored.count} and hash ${toHex(stored.hash)}, the blocks leave ${left.count} and ${toHex(left.hash)}`
-        )
-      }
-      yield* Console.log(`ok: height ${tip.height}, tip ${toHex(tip.hash)}, utxo-hash ${toHex(stored.hash)}`)
-    }, Effect.scoped)
+/**
+ * Fails with the exit code of a damaged data directory at the first thing that is wrong; or repairs it then, if that is
+ * asked for.
+ */
+export const verifyChain = (flags: StorageFlagValues, repair: boolean) =>
+  onStoppedChain(flags, (chain) =>
+    openChain(chain, check).pipe(
+      Effect.catchTag("StoreError", (error): Effect.Effect<never, Damage | StoreError> =>
+        error.reason === "Damaged" ? Effect.fail(new Damage("the chain", error.detail)) : Effect.fail(error)
+      ),
+      Effect.catchTag("Damage", (damage) =>
+        repair
+          ? repairChain(chain, `${damage.what}: ${damage.detail}`)
+          : Effect.fail(failure("dataDirectory", advice(chain.dataDir, damage)))
+      ),
+      Effect.scoped
+    )
   )
 
 // --- internal ---
 
-const damage = (what: string, detail: string): CommandFailure =>
-  failure("dataDirectory", `${what} is damaged: ${detail}; export what is sound with --to, and import it elsewhere`)
+const check = Effect.fnUntraced(function* (chain: StoredChain, { store, tip }: OpenChain) {
+  const stored = yield* (yield* UtxoStore).summary
+  const scratch = yield* scratchDirectory(chain.dataDir, "verify-")
+  const left = yield* replay(store, tip.height).pipe(
+    Effect.provide(rules({ ...chain, dataDir: scratch }), { local: true }),
+    Effect.catchTag("BadBlock", ({ detail }) => Effect.fail(new Damage("the chain", detail)))
+  )
+  if (!bytesEqual(left.hash, stored.hash)) {
+    return yield* Effect.fail(
+      new Damage(
+        "the set of unspent outputs",
+        `it has ${stored.count} and hash ${toHex(stored.hash)}, the blocks leave ${left.count} and ${toHex(left.hash)}`
+      )
+    )
+  }
+  yield* Console.log(`ok: height ${tip.height}, tip ${toHex(tip.hash)}, utxo-hash ${toHex(stored.hash)}`)
+})
+
+/** What is damaged, and how that shows. */
+class Damage {
+  readonly _tag = "Damage"
+  readonly what: string
+  readonly detail: string
+
+  constructor(what: string, detail: string) {
+    this.what = what
+    this.detail = detail
+  }
+}
+
+const advice = (dataDir: string, { detail, what }: Damage): string =>
+  `${what} in ${dataDir} is damaged: ${detail}; timenode chain verify --repair keeps the blocks that are sound`
 
 /** A stored block that is none, or breaks a rule, or is not the one that the index names. */
 class BadBlock {
@@ -97,12 +126,5 @@ const read = (bytes: Uint8Array, at: bigint): Effect.Effect<Block, BadBlock> => 
     ? Effect.fail(new BadBlock(`block ${at} cannot be read: ${block.message}`))
     : Effect.succeed(block)
 }
-
-/** On the disk that has room for the chain, and gone in the end. */
-const scratchDirectory = (dataDir: string) =>
-  FileSystem.FileSystem.pipe(
-    Effect.flatMap((files) => files.makeTempDirectoryScoped({ directory: dataDir, prefix: "verify-" })),
-    Effect.mapError(({ message }) => failure("failed", `verify needs room for a copy of the chain: ${message}`))
-  )
 
 const EMPTY = new Uint8Array(0)
