@@ -5,7 +5,7 @@ import { node } from "./Project.ts"
 describe("a chain store", { concurrent: true }, () => {
   for (const args of [
     ["--seed", "7", "--runs", "2"],
-    ["--corrupt", "--seed", "7", "--runs", "5"]
+    ["--corrupt", "--seed", "7", "--runs", "3"]
   ]) {
     it(`is whole or refused after ${args.join(" ")}`, { timeout: 120_000 }, async () => {
       const { code, stderr, stdout } = await node(["scripts/crash.ts", ...args], { timeout: 110_000 })
