@@ -8,12 +8,12 @@
  * $TIMENODE_SHARED). Kinds that are cut off late are measured for as long as that takes. Without the load generator, peers of our own do the same.
  */
 import { execFile, spawn } from "node:child_process"
-import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs, promisify } from "node:util"
-import { createGunzip } from "node:zlib"
+import { importChain } from "./chain/RecordedChain.ts"
 import * as Limits from "../src/protocol/Limits.ts"
 import { type BadKindName, badKinds, type Fate } from "../test/support/hostile/BadPeers.ts"
 import { PeersProcess } from "../test/support/hostile/PeersProcess.ts"
@@ -79,16 +79,6 @@ const startNode = async (): Promise<Node> => {
   }
   return { pid: child.pid!, target: { host, port }, stop }
 }
-
-const importChain = (dir: string): Promise<void> =>
-  new Promise((done, failed) => {
-    const child = spawn(process.execPath, ["src/bin.ts", "chain", "import", "-", "--data-dir", dir], {
-      cwd: root,
-      stdio: ["pipe", "ignore", "ignore"]
-    })
-    createReadStream(join(root, "test/vectors/chain/testnet-2601.jsonl.gz")).pipe(createGunzip()).pipe(child.stdin)
-    child.once("exit", (code) => (code === 0 ? done() : failed(new Error(`chain import ended with ${code}`))))
-  })
 
 /** Resident memory of the node, in MiB. */
 const memory = ({ pid }: Node): number =>

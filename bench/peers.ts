@@ -7,13 +7,13 @@
  * system and Node cost before a node does anything.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process"
-import { createReadStream, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
-import { createGunzip } from "node:zlib"
+import { importChain } from "./chain/RecordedChain.ts"
 
 const root = resolve(import.meta.dirname, "..")
 const shared = resolve(process.env["TIMENODE_SHARED"] ?? join(root, "../shared"))
@@ -86,16 +86,6 @@ const startTimenode = async (net: string): Promise<Node> => {
   await new Promise((done) => child.stdout.once("data", done))
   return { name: "timenode", address: `${net}.9:24100`, pid: child.pid!, stop: () => child.kill("SIGTERM") }
 }
-
-const importChain = (dir: string): Promise<void> =>
-  new Promise((done, failed) => {
-    const child = spawn(process.execPath, ["src/bin.ts", "chain", "import", "-", "--data-dir", dir], {
-      cwd: root,
-      stdio: ["pipe", "ignore", "ignore"]
-    })
-    createReadStream(join(root, "test/vectors/chain/testnet-2601.jsonl.gz")).pipe(createGunzip()).pipe(child.stdin)
-    child.once("exit", (code) => (code === 0 ? done() : failed(new Error(`chain import ended with ${code}`))))
-  })
 
 /** What this node answers to each kind of request, recorded for the bare server. */
 const recordAnswers = async (address: string): Promise<string> => {

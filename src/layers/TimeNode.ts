@@ -55,6 +55,9 @@ export interface Parts<E = never, Extra = never> {
   >
 }
 
+/** What parts with files of their own need. */
+const files = Layer.merge(NodeFileSystem.layer, NodePath.layer)
+
 /** A store in the data directory, or in memory when there is none. */
 export const chainStore = Layer.unwrap(
   Effect.map(NodeConfig, ({ dataDir, network }) =>
@@ -65,20 +68,18 @@ export const chainStore = Layer.unwrap(
 /** Bans last where there is a data directory. */
 export const peerGuard = Layer.unwrap(
   Effect.map(NodeConfig, ({ dataDir }) =>
-    dataDir === null
-      ? MemoryPeerGuard.layer
-      : FilePeerGuard.layer({ dataDir }).pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
+    dataDir === null ? MemoryPeerGuard.layer : FilePeerGuard.layer({ dataDir }).pipe(Layer.provide(files))
   )
 )
 
 /** An address book in the data directory, or in memory when there is none. */
 export const addressBook = Layer.unwrap(
   Effect.map(NodeConfig, ({ dataDir }) => (dataDir === null ? MemoryAddressBook.layer : FileAddressBook.layer(dataDir)))
-).pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
+).pipe(Layer.provide(files))
 
 /** A node with some parts replaced. */
 export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
-  const identity = parts.identity ?? LocalNodeIdentity.layer.pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
+  const identity = parts.identity ?? LocalNodeIdentity.layer.pipe(Layer.provide(files))
   const state = Layer.mergeAll(parts.addressBook ?? addressBook, LocalBlockchain.layer).pipe(
     Layer.provideMerge(
       Layer.mergeAll(parts.masternodes ?? MemoryMasternodeRegistry.layer, parts.mempool ?? MemoryMempool.layer)

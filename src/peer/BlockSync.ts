@@ -21,9 +21,9 @@ import { expectedHeight } from "../protocol/Network.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 import { Blockchain, type BlockRejected, type BlockVerdict } from "../services/Blockchain.ts"
 import type { StoreError } from "../services/ChainStore.ts"
-import { PeerGuard } from "../services/PeerGuard.ts"
 import { PeerRegistry } from "../services/PeerRegistry.ts"
 import { Sync } from "../services/Sync.ts"
+import { expel } from "./Expulsion.ts"
 import * as ForkResolver from "./ForkResolver.ts"
 import * as Policies from "./Policies.ts"
 import { type Ask, type Fetched, RangePlan, type Rivals } from "./RangePlan.ts"
@@ -35,7 +35,6 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const registry = yield* PeerRegistry
     const chain = yield* Blockchain
-    const guard = yield* PeerGuard
 
     const sources = new SyncSources()
     const speed = new SyncSpeed()
@@ -162,8 +161,7 @@ export const layer = Layer.effect(
         return yield* Effect.logDebug(`Block ${height} of ${peer} is not valid: ${describe(rejection)}`)
       }
       yield* Effect.logWarning(`${peer} is disconnected: its block ${height} is not valid: ${describe(rejection)}`)
-      yield* guard.report(peer, "invalidBlock")
-      yield* registry.disconnect(peer, "misbehaving")
+      yield* expel(peer)
     })
 
     const storeFailed = Effect.fnUntraced(function* (error: StoreError) {

@@ -19,8 +19,9 @@ import * as Limits from "../protocol/Limits.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 import { Blockchain, type BlockRejected, type ReorganisationRefused } from "../services/Blockchain.ts"
 import type { StoreError } from "../services/ChainStore.ts"
-import { PeerGuard } from "../services/PeerGuard.ts"
+import type { PeerGuard } from "../services/PeerGuard.ts"
 import { PeerRegistry, type RequestError } from "../services/PeerRegistry.ts"
+import { expel } from "./Expulsion.ts"
 import * as Policies from "./Policies.ts"
 import { poll } from "./Poll.ts"
 
@@ -215,11 +216,7 @@ const leave = Effect.fnUntraced(function* (peer: PeerId, stop: Stop) {
       return yield* Effect.logInfo(`The branch of ${peer} is not followed: ${stop.reason}`)
     case "BlockRejected": {
       yield* Effect.logWarning(`Block ${stop.height} of ${peer} is not valid: ${describe(stop.rejection)}`)
-      if (!provesMisbehaviour(stop.rejection)) return
-      const guard = yield* PeerGuard
-      const registry = yield* PeerRegistry
-      yield* guard.report(peer, "invalidBlock")
-      return yield* registry.disconnect(peer, "misbehaving")
+      return provesMisbehaviour(stop.rejection) ? yield* expel(peer) : undefined
     }
     case "StoreError":
       return yield* Effect.logError("The chain cannot be reorganised", stop)
