@@ -33,7 +33,7 @@ export const layer = Layer.effect(
       nodeId: toHex(randomBytes(16)),
       version: VERSION,
       externalAddress,
-      key: masternode.enabled ? (yield* masternodeKey(dataDir)).publicKey : null
+      key: masternode.enabled ? yield* masternodeKey(dataDir) : null
     }
   })
 )

@@ -31,9 +31,10 @@ export const layer = Layer.effect(
       masternode.enabled && externalAddress !== null && key !== null
         ? {
             address: externalAddress,
-            rewardAddress: masternode.rewardAddress === "" ? addressOf(key, network) : masternode.rewardAddress,
+            rewardAddress:
+              masternode.rewardAddress === "" ? addressOf(key.publicKey, network) : masternode.rewardAddress,
             tier: masternode.tier,
-            publicKey: key
+            publicKey: key.publicKey
           }
         : null
     if (own !== null && externalAddress !== null) {

@@ -14,8 +14,9 @@ export interface Network {
   readonly handshakeName: string
   readonly p2pPort: number
   readonly rpcPort: number
-  /** Timestamp of block 0; block h is due at this plus 600 h. Seconds. */
+  /** Timestamp of block 0, in seconds; block h is due `blockSeconds` times h later. */
   readonly genesisTime: bigint
+  readonly blockSeconds: bigint
   /** What the one output of block 0 is worth. */
   readonly genesisReward: Satoshi
   /** The digit after `TIME` in addresses. */
@@ -24,7 +25,6 @@ export interface Network {
 
 export const MAGIC = new TextEncoder().encode("TIME")
 export const PROTOCOL_VERSION = 1
-export const BLOCK_SECONDS = 600n
 
 export const testnet: Network = {
   name: "testnet",
@@ -32,6 +32,7 @@ export const testnet: Network = {
   p2pPort: 24100,
   rpcPort: 24101,
   genesisTime: 1_764_547_200n,
+  blockSeconds: 600n,
   genesisReward: satoshi(10_000_000_000n),
   addressDigit: "0"
 }
@@ -42,6 +43,7 @@ export const mainnet: Network = {
   p2pPort: 24000,
   rpcPort: 24001,
   genesisTime: 1_767_225_600n,
+  blockSeconds: 600n,
   genesisReward: satoshi(0n),
   addressDigit: "1"
 }
@@ -50,7 +52,7 @@ export const networks: Readonly<Record<NetworkName, Network>> = { testnet, mainn
 
 /** The height whose block is due at `now` (seconds); 0 before genesis. */
 export const expectedHeight = (network: Network, now: bigint): Height =>
-  now < network.genesisTime ? height(0n) : height((now - network.genesisTime) / BLOCK_SECONDS)
+  now < network.genesisTime ? height(0n) : height((now - network.genesisTime) / network.blockSeconds)
 
 /** When the block of that height is due, in seconds. */
-export const dueTime = (network: Network, at: Height): bigint => network.genesisTime + BLOCK_SECONDS * at
+export const dueTime = (network: Network, at: Height): bigint => network.genesisTime + network.blockSeconds * at

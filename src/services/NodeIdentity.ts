@@ -3,7 +3,7 @@
  */
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
-import type { PublicKey } from "../protocol/Ed25519.ts"
+import type { SigningKey } from "../protocol/Ed25519.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 
 export interface NodeIdentityValues {
@@ -13,8 +13,8 @@ export interface NodeIdentityValues {
   readonly version: string
   /** Null until the operator set it; then nothing is announced. */
   readonly externalAddress: PeerId | null
-  /** The wallet's public key; null until there is one. */
-  readonly key: PublicKey | null
+  /** What a masternode signs its heartbeats, votes and proposals with, and announces; null if this node is none. */
+  readonly key: SigningKey | null
 }
 
 export class NodeIdentity extends Context.Service<NodeIdentity, NodeIdentityValues>()(

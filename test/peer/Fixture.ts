@@ -8,7 +8,7 @@ import { genesis } from "../../src/protocol/Genesis.ts"
 import { type Hash256, sha256, ZERO_HASH } from "../../src/protocol/Hash.ts"
 import { height } from "../../src/protocol/Height.ts"
 import type { Message, MessageOf, MessageTag } from "../../src/protocol/Message.ts"
-import { BLOCK_SECONDS, testnet } from "../../src/protocol/Network.ts"
+import { testnet } from "../../src/protocol/Network.ts"
 import { type PeerId, peerId } from "../../src/protocol/PeerId.ts"
 import { satoshi } from "../../src/protocol/Satoshi.ts"
 import type { Transaction } from "../../src/protocol/Transaction.ts"
@@ -111,7 +111,7 @@ export const emptyBlock = (at: number, previousHash: Hash256 = ZERO_HASH, branch
     height: height(at),
     previousHash,
     merkleRoot: ZERO_HASH,
-    timestamp: testnet.genesisTime + BLOCK_SECONDS * BigInt(at),
+    timestamp: testnet.genesisTime + testnet.blockSeconds * BigInt(at),
     blockReward: satoshi(BigInt(branch))
   },
   transactions: [],
@@ -119,4 +119,4 @@ export const emptyBlock = (at: number, previousHash: Hash256 = ZERO_HASH, branch
 })
 
 /** The time of the clock at which the block of that height is due, in milliseconds. */
-export const dueMillis = (at: number): number => Number(testnet.genesisTime + BLOCK_SECONDS * BigInt(at)) * 1000
+export const dueMillis = (at: number): number => Number(testnet.genesisTime + testnet.blockSeconds * BigInt(at)) * 1000

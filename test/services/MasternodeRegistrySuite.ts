@@ -175,7 +175,7 @@ export const suite = (layer: Layer.Layer<MasternodeRegistry, never, NodeConfig |
     masternode: { enabled: true, tier: "Silver", rewardAddress: "" },
     externalAddress: ip("4.4.4.4")
   }
-  const identity = { externalAddress: ip("4.4.4.4"), key: key(9).publicKey }
+  const identity = { externalAddress: ip("4.4.4.4"), key: key(9) }
 
   it.effect("of a masternode knows itself first; nobody else can say what it is", () =>
     withRegistry(
