@@ -18,13 +18,13 @@ import * as MemoryAddressBook from "./MemoryAddressBook.ts"
 import { StoredAddresses } from "./StoredAddresses.ts"
 
 /** Keeps the book in that directory, which is made when there is something to write. */
-export const layer = (
-  dataDir: string
-): Layer.Layer<AddressBook, never, FileSystem.FileSystem | Path.Path | MasternodeRegistry | NodeConfig> =>
+export const layer = (options: {
+  readonly dataDir: string
+}): Layer.Layer<AddressBook, never, FileSystem.FileSystem | Path.Path | MasternodeRegistry | NodeConfig> =>
   Layer.effect(
     AddressBook,
     Effect.gen(function* () {
-      const file = yield* DataFile.make(dataDir, "addresses.json", StoredAddresses)
+      const file = yield* DataFile.make(options.dataDir, "addresses.json", StoredAddresses)
       const { book, revision, snapshot } = yield* MemoryAddressBook.make(Option.getOrNull(yield* file.read))
       let written = yield* revision
       const save = Effect.gen(function* () {

@@ -74,7 +74,9 @@ export const peerGuard = Layer.unwrap(
 
 /** An address book in the data directory, or in memory when there is none. */
 export const addressBook = Layer.unwrap(
-  Effect.map(NodeConfig, ({ dataDir }) => (dataDir === null ? MemoryAddressBook.layer : FileAddressBook.layer(dataDir)))
+  Effect.map(NodeConfig, ({ dataDir }) =>
+    dataDir === null ? MemoryAddressBook.layer : FileAddressBook.layer({ dataDir })
+  )
 ).pipe(Layer.provide(files))
 
 /** A node with some parts replaced. */

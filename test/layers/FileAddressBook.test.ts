@@ -18,7 +18,11 @@ const at = (text: string): PeerAddress => peerAddress(text, testnet.p2pPort)!
 const gossiper = peerId("81.0.0.1")!
 
 describe("FileAddressBook", () => {
-  suite(Layer.unwrap(Effect.map(temporaryFolder, FileAddressBook.layer)).pipe(Layer.provide(NodeServices.layer)))
+  suite(
+    Layer.unwrap(Effect.map(temporaryFolder, (dataDir) => FileAddressBook.layer({ dataDir }))).pipe(
+      Layer.provide(NodeServices.layer)
+    )
+  )
 
   /** A run of a node with a book in that directory, from start to end. */
   const run = <A, E>(
@@ -28,7 +32,7 @@ describe("FileAddressBook", () => {
   ) =>
     Effect.flatMap(AddressBook, program).pipe(
       Effect.provide(
-        FileAddressBook.layer(dataDir).pipe(
+        FileAddressBook.layer({ dataDir }).pipe(
           Layer.provide([
             NodeServices.layer,
             NodeConfig.layerTest({ discovery: true, ...config }),
