@@ -26,7 +26,6 @@ import * as Limits from "../protocol/Limits.ts"
 import { dueTime, type Network } from "../protocol/Network.ts"
 import { isCoinbase, type Transaction } from "../protocol/Transaction.ts"
 import { outPointKey } from "../protocol/Utxo.ts"
-import * as Wire from "../protocol/wire/Wire.ts"
 import {
   Blockchain,
   type BlockRejected,
@@ -94,9 +93,7 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       for (const { delta } of blocks) index.push(delta.hash)
       tip = blocks.at(-1)!.tip
       side.promote(blocks.map(({ tip }) => tip.hash))
-      for (const { block, bytes, delta } of [...removed].reverse()) {
-        side.keep({ block, hash: delta.hash, bytes }, tip.height)
-      }
+      for (const { block, delta } of [...removed].reverse()) side.keep({ block, hash: delta.hash }, tip.height)
       side.prune(tip.height)
       const delta = {
         disconnected: removed.map(({ delta }) => delta),
@@ -133,8 +130,7 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       const context = { network, legacy, now, parent: { header: parent, hash: previousHash } }
       const rejection = rejectionWithoutCoins(block, context)
       if (rejection !== undefined) return Effect.fail(rejectedBlock(block, rejection))
-      const bytes = Wire.encodeBlock(block).length
-      side.keep({ block, hash: blockHash(block.header), bytes }, tip.height)
+      side.keep({ block, hash: blockHash(block.header) }, tip.height)
       const length = (before?.blocks.length ?? 0) + 1
       return Effect.succeed({ _tag: "SideBranch", parent: parent.height, fork: toHeight(fork), length })
     }
@@ -175,7 +171,7 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       for (const delta of deltas) {
         const block = yield* Effect.provideService(readBlock(delta.height), ChainStore, store)
         if (block === undefined || !bytesEqual(blockHash(block.header), delta.hash)) break
-        removed.push({ delta, block, bytes: Wire.encodeBlock(block).length })
+        removed.push({ delta, block })
       }
       if (removed.length === count) return removed
       const detail = `only ${removed.length} of the last ${count} blocks can be taken off`
@@ -267,11 +263,10 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
 
 // --- internal ---
 
-/** A block that comes off: what it did, and how many bytes it has. */
+/** A block that comes off, and what it did. */
 interface RemovedBlock {
   readonly delta: BlockDelta
   readonly block: Block
-  readonly bytes: number
 }
 
 interface PlacedBranch {

@@ -1,18 +1,16 @@
 /**
  * Blocks that are not on the best chain but continue one of its blocks, in memory.
  *
- * What is kept is bounded in number, bytes and distance from the tip. When there is too much, the block that came first
+ * What is kept is bounded in number, memory and distance from the tip. When there is too much, the block that came first
  * goes, with all that follow it; the ancestors of the block that has just come are spared.
  */
-import type { Block } from "../protocol/Block.ts"
+import { type Block, blockMemory } from "../protocol/Block.ts"
 import { type Hash256, toHex } from "../protocol/Hash.ts"
 import * as Limits from "../protocol/Limits.ts"
 
 export interface SideBlock {
   readonly block: Block
   readonly hash: Hash256
-  /** Of its wire form. */
-  readonly bytes: number
 }
 
 /** Blocks from the one after the fork to the last, and the hash of the block on the best chain before them. */
@@ -24,7 +22,7 @@ export interface SideBranch {
 export class SideBranches {
   /** By hash in hex, in the order in which they came. */
   readonly #blocks = new Map<string, SideBlock>()
-  #bytes = 0
+  #memory = 0
 
   get size(): number {
     return this.#blocks.size
@@ -61,7 +59,7 @@ export class SideBranches {
     if (distance(header.height, tipHeight) > Limits.SIDE_BLOCK_DISTANCE) return false
     const id = toHex(side.hash)
     const known = this.#blocks.get(id)
-    this.#bytes += side.bytes - (known?.bytes ?? 0)
+    this.#memory += blockMemory(side.block) - (known === undefined ? 0 : blockMemory(known.block))
     this.#blocks.set(id, side)
     if (this.#fits()) return true
     const spared = new Set(this.branch(side.hash)!.blocks)
@@ -96,11 +94,13 @@ export class SideBranches {
   }
 
   #fits(): boolean {
-    return this.#blocks.size <= Limits.SIDE_BLOCKS && this.#bytes <= Limits.SIDE_BLOCK_BYTES
+    return this.#blocks.size <= Limits.SIDE_BLOCKS && this.#memory <= Limits.SIDE_BLOCK_BYTES
   }
 
   #delete(id: string): boolean {
-    this.#bytes -= this.#blocks.get(id)?.bytes ?? 0
+    const known = this.#blocks.get(id)
+    if (known === undefined) return false
+    this.#memory -= blockMemory(known.block)
     return this.#blocks.delete(id)
   }
 }

@@ -13,7 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import { describe, provesMisbehaviour } from "../consensus/BlockRejection.ts"
-import type { Block } from "../protocol/Block.ts"
+import { type Block, blockMemory } from "../protocol/Block.ts"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import { height, type Height } from "../protocol/Height.ts"
 import * as Limits from "../protocol/Limits.ts"
@@ -264,16 +264,5 @@ const senderOf = (batch: ReadonlyArray<Fetched<Block>>, place: number): PeerId =
   return batch.find(({ blocks }) => (after += blocks.length) > place)!.peer
 }
 
-/** About what decoded blocks take of memory, in bytes. */
-const sizeOf = (blocks: ReadonlyArray<Block>): number => {
-  let bytes = 0
-  for (const { masternodeRewards, transactions } of blocks) {
-    bytes += 1_000 + 200 * masternodeRewards.length
-    for (const { inputs, outputs } of transactions) {
-      bytes += 200
-      for (const { scriptSig } of inputs) bytes += 400 + scriptSig.length
-      for (const { scriptPubkey } of outputs) bytes += 250 + scriptPubkey.length
-    }
-  }
-  return bytes
-}
+/** About what they take of memory, in bytes. */
+const sizeOf = (blocks: ReadonlyArray<Block>): number => blocks.reduce((sum, block) => sum + blockMemory(block), 0)

@@ -42,3 +42,14 @@ export const headerBytes = Bincode.encoder(BlockHeader)
 
 /** The whole block as `timed` stores it. */
 export const blockBytes = Bincode.encoder(Block)
+
+/** About what a decoded block takes of memory, in bytes: for bounds on how many are held. */
+export const blockMemory = ({ masternodeRewards, transactions }: Block): number => {
+  let bytes = 1_000 + 200 * masternodeRewards.length
+  for (const { inputs, outputs } of transactions) {
+    bytes += 200
+    for (const { scriptSig } of inputs) bytes += 400 + scriptSig.length
+    for (const { scriptPubkey } of outputs) bytes += 250 + scriptPubkey.length
+  }
+  return bytes
+}

@@ -220,7 +220,7 @@ export const UNDO_BLOCKS = 1_000
 export const REORG_DEPTH = 100
 /** Blocks of other branches that are kept: several branches as long as a reorganisation takes. */
 export const SIDE_BLOCKS = 1_000
-/** Their bytes: two and a half times what 101 blocks of a `timed` come to. */
+/** Memory they take: two and a half times what 101 blocks of a `timed` come to. */
 export const SIDE_BLOCK_BYTES = 32 * MiB
 /** How far above or below the tip such a block may be: a branch that is too deep to be taken can still be shown. */
 export const SIDE_BLOCK_DISTANCE = 2 * REORG_DEPTH

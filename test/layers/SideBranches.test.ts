@@ -1,18 +1,39 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import { SideBranches, type SideBlock } from "../../src/layers/SideBranches.ts"
+import { type Block, blockMemory } from "../../src/protocol/Block.ts"
 import { type Hash256, sha256 } from "../../src/protocol/Hash.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
+import { satoshi } from "../../src/protocol/Satoshi.ts"
 import { emptyBlock } from "../peer/Fixture.ts"
 
 const named = (name: string): Hash256 => sha256(new TextEncoder().encode(name))
 
 /** A block of that name after the one of another. */
-const side = (name: string, parent: string, height: number, bytes = 1_000): SideBlock => ({
-  block: emptyBlock(height, named(parent)),
-  hash: named(name),
-  bytes
+const side = (name: string, parent: string, height: number, bytes = 2_000): SideBlock => ({
+  block: weighing(bytes, emptyBlock(height, named(parent))),
+  hash: named(name)
 })
+
+/** Scripts of any length, which take no memory of their own. */
+const zeros = new Uint8Array(Limits.SIDE_BLOCK_BYTES)
+
+/** The block with a transaction that makes it take so much memory. */
+const weighing = (bytes: number, block: Block): Block => {
+  const withScript = (length: number): Block => ({
+    ...block,
+    transactions: [
+      {
+        version: 1,
+        inputs: [],
+        outputs: [{ value: satoshi(0), scriptPubkey: zeros.subarray(0, length) }],
+        lockTime: 0,
+        timestamp: 0n
+      }
+    ]
+  })
+  return withScript(bytes - blockMemory(withScript(0)))
+}
 
 /** So many blocks one after the other, on a block of the best chain. */
 const line = (name: string, count: number, from = 1, bytes?: number): ReadonlyArray<SideBlock> =>
@@ -81,9 +102,10 @@ describe("side branches", () => {
 
   it("take another body under the same header for the one before", () => {
     const branches = new SideBranches()
-    fill(branches, [side("a", "best", 1, 10), side("a", "best", 1, 20)])
+    const [first, second] = [side("a", "best", 1, 3_000), side("a", "best", 1, 4_000)]
+    fill(branches, [first, second])
     assert.strictEqual(branches.size, 1)
-    assert.strictEqual(branches.get(named("a"))!.bytes, 20)
+    assert.strictEqual(branches.get(named("a")), second)
   })
 
   it("are near the tip, or forgotten", () => {
@@ -109,17 +131,17 @@ describe("side branches", () => {
         const parent = known[choice % (known.length + 1)]
         const before = parent !== undefined && branches.get(parent.hash) !== undefined ? parent : undefined
         const height = before === undefined ? 1 : Number(before.block.header.height) + 1
+        const bytes = 2_000 + Math.floor((choice * Limits.SIDE_BLOCK_BYTES) / 20_000)
         const block: SideBlock = {
-          block: emptyBlock(height, before?.hash ?? named("best")),
-          hash: named(`${at}`),
-          bytes: (choice * Limits.SIDE_BLOCK_BYTES) / 20_000
+          block: weighing(bytes, emptyBlock(height, before?.hash ?? named("best"))),
+          hash: named(`${at}`)
         }
         branches.keep(block, 1n)
         known.push(block)
         const kept = known.filter(({ hash }) => branches.get(hash) !== undefined)
         assert.strictEqual(kept.length, branches.size)
         assert.isAtMost(
-          kept.reduce((sum, { bytes }) => sum + bytes, 0),
+          kept.reduce((sum, { block }) => sum + blockMemory(block), 0),
           Limits.SIDE_BLOCK_BYTES
         )
         for (const { hash } of kept) assert.deepStrictEqual(branches.branch(hash)!.parent, named("best"))
