@@ -55,6 +55,17 @@ export const severity = (rejection: BlockRejection): Severity => rules[rejection
 export const mayPass = (rejection: BlockRejection): boolean => rejection._tag === "TimestampTooFarAhead"
 
 /**
+ * True if no block with this hash can ever be accepted, so that the hash may be remembered as invalid. A rule about
+ * the header says so by itself. Any other speaks of the body, and counts only if the header binds that one
+ * (`bindsBody`); and an input may be unknown because of another block's body, unless headers bind all of them.
+ */
+export const isFinal = (rejection: BlockRejection, { bound, legacy }: { bound: boolean; legacy: boolean }): boolean => {
+  if (mayPass(rejection)) return false
+  if (ofHeader.has(rejection._tag)) return true
+  return bound && (rejection._tag !== "UnknownInput" || !legacy)
+}
+
+/**
  * True if only a misbehaving peer sends such a block. A `timed` whose clock is ahead of ours, or that had finalised the
  * parent of a transaction before it made the block, breaks a rule of consensus in good faith.
  */
@@ -66,6 +77,14 @@ export const describe = <Tag extends BlockRejection["_tag"]>(rejection: Case<Tag
   (rules[rejection._tag as Tag] as Rule<Tag>).describe(rejection)
 
 // --- internal ---
+
+/** Rules that the header alone breaks, given its parent. */
+const ofHeader: ReadonlySet<BlockRejection["_tag"]> = new Set([
+  "HeightMismatch",
+  "TimestampNotAfterParent",
+  "TimestampNotOnGrid",
+  "BadVersion"
+])
 
 type Case<Tag extends BlockRejection["_tag"]> = Extract<BlockRejection, { readonly _tag: Tag }>
 

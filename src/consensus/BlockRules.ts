@@ -13,7 +13,7 @@ import * as Result from "effect/Result"
 import { addressScript, scriptText } from "../protocol/Address.ts"
 import { type Block, blockHash, type BlockHeader, type MasternodeReward } from "../protocol/Block.ts"
 import { bytesEqual } from "../protocol/ByteArray.ts"
-import type { Hash256 } from "../protocol/Hash.ts"
+import { type Hash256, toHex } from "../protocol/Hash.ts"
 import { MAX_U64 } from "../protocol/Integer.ts"
 import { merkleRoot } from "../protocol/Merkle.ts"
 import { dueTime, type Network } from "../protocol/Network.ts"
@@ -89,6 +89,23 @@ export const rejectionWithoutCoins = (block: Block, context: Omit<BlockContext, 
   strictHeaderRejection(block.header, context.network) ??
   coinbaseRejection(block) ??
   merkleRejection(block.header, block.transactions.map(txid), context.legacy)
+
+/**
+ * True if no other body fits the header. The merkle root must cover all transactions, which under `legacy` cannot be
+ * said of one over the coinbase alone; no transaction may stand there twice, because a list with its end repeated has
+ * the same root; and the rewards must be those of the coinbase.
+ */
+export const bindsBody = (block: Block, legacy: boolean): boolean => {
+  const { header, transactions } = block
+  const txids = transactions.map(txid)
+  const distinct = new Set(txids.map(toHex)).size === txids.length
+  return (
+    distinct &&
+    txids.length > (legacy ? 1 : 0) &&
+    bytesEqual(header.merkleRoot, merkleRoot(txids)) &&
+    coinbaseMismatch(block) === undefined
+  )
+}
 
 /** The outputs of a block, as they enter the UTXO set. */
 export const createdOutputs = (block: Block, txids: ReadonlyArray<Hash256>): ReadonlyArray<Utxo> =>
@@ -181,7 +198,24 @@ const coinbaseRejection = ({ header, masternodeRewards: rewards, transactions }:
     malformed("timestamp", header.timestamp, coinbase.timestamp)
   if (bad !== undefined) return bad
 
-  const { outputs } = coinbase
+  const mismatched = coinbaseMismatch({ masternodeRewards: rewards, transactions })
+  if (mismatched !== undefined) return mismatched
+
+  // What rounding down the shares leaves is less than one satoshi a payee.
+  const paid = rewardSum(rewards)
+  const remainder = header.blockReward - paid
+  const payees = BigInt(rewards.length)
+  return remainder < 0n || remainder >= payees
+    ? { _tag: "BlockRewardMismatch", blockReward: header.blockReward, paid, payees }
+    : undefined
+}
+
+/** The coinbase pays the masternode rewards, one after the other. */
+const coinbaseMismatch = ({
+  masternodeRewards: rewards,
+  transactions
+}: Pick<Block, "masternodeRewards" | "transactions">): Rejection => {
+  const outputs = transactions[0]?.outputs ?? []
   for (let index = 0; index < Math.max(outputs.length, rewards.length); index++) {
     const output = outputs[index]
     const reward = rewards[index]
@@ -198,14 +232,7 @@ const coinbaseRejection = ({ header, masternodeRewards: rewards, transactions }:
       rewards: BigInt(rewards.length)
     }
   }
-
-  // What rounding down the shares leaves is less than one satoshi a payee.
-  const paid = rewardSum(rewards)
-  const remainder = header.blockReward - paid
-  const payees = BigInt(rewards.length)
-  return remainder < 0n || remainder >= payees
-    ? { _tag: "BlockRewardMismatch", blockReward: header.blockReward, paid, payees }
-    : undefined
+  return undefined
 }
 
 /** Nothing is spent twice or created out of nothing. `spent` holds the coins of all inputs, in block order. */

@@ -14,10 +14,10 @@ import * as Queue from "effect/Queue"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type { BlockDelta } from "../consensus/BlockDelta.ts"
-import { mayPass } from "../consensus/BlockRejection.ts"
-import { rejectionWithoutCoins, spentOutPoints } from "../consensus/BlockRules.ts"
+import { isFinal, mayPass } from "../consensus/BlockRejection.ts"
+import { bindsBody, rejectionWithoutCoins, spentOutPoints } from "../consensus/BlockRules.ts"
 import { isBetter } from "../consensus/ForkChoice.ts"
-import { type Block, blockHash } from "../protocol/Block.ts"
+import { type Block, type BlockHeader, blockHash } from "../protocol/Block.ts"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import { genesis } from "../protocol/Genesis.ts"
 import { type Hash256, toHex } from "../protocol/Hash.ts"
@@ -35,11 +35,12 @@ import {
   type OfferedBlock,
   ReorganisationRefused
 } from "../services/Blockchain.ts"
-import { type ChainBatch, ChainStore, StoreError } from "../services/ChainStore.ts"
+import { type ChainBatch, ChainStore, type ChainTip, StoreError } from "../services/ChainStore.ts"
 import { Mempool } from "../services/Mempool.ts"
 import { NodeConfig } from "../services/NodeConfig.ts"
 import { UtxoStore } from "../services/UtxoStore.ts"
 import { type CheckedBlock, checkBlocks, rejectedBlock } from "./CheckedBlocks.ts"
+import { InvalidBlocks } from "./InvalidBlocks.ts"
 import { type SideBlock, SideBranches } from "./SideBranches.ts"
 import { loadChain, readBlock } from "./StoredChain.ts"
 
@@ -60,6 +61,7 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
     const index = stored.index
     let tip = stored.tip
     const side = new SideBranches()
+    const invalid = new InvalidBlocks()
 
     const writer = yield* Semaphore.make(1)
     const inbox = yield* Queue.bounded<OfferedBlock>(Limits.BLOCK_QUEUE)
@@ -119,6 +121,12 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       return fork === undefined ? undefined : { blocks: found!.blocks, fork: toHeight(fork) }
     }
 
+    /** Remembers the rejection if it is about every block of that hash; `after` are blocks that follow it. */
+    const remember = (block: Block, rejected: BlockRejected, after: ReadonlyArray<Block> = []): void => {
+      if (!isFinal(rejected.rejection, { bound: bindsBody(block, legacy), legacy })) return
+      for (const { header } of [block, ...after]) invalid.add(header, rejected)
+    }
+
     /** What becomes of a block that does not continue the tip. */
     const putAside = (block: Block): Effect.Effect<BlockVerdict, BlockRejected> => {
       const { previousHash } = block.header
@@ -129,7 +137,11 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       const now = BigInt(Math.floor(clock.currentTimeMillisUnsafe() / 1_000))
       const context = { network, legacy, now, parent: { header: parent, hash: previousHash } }
       const rejection = rejectionWithoutCoins(block, context)
-      if (rejection !== undefined) return Effect.fail(rejectedBlock(block, rejection))
+      if (rejection !== undefined) {
+        const rejected = rejectedBlock(block, rejection)
+        remember(block, rejected)
+        return Effect.fail(rejected)
+      }
       side.keep({ block, hash: blockHash(block.header) }, tip.height)
       const length = (before?.blocks.length ?? 0) + 1
       return Effect.succeed({ _tag: "SideBranch", parent: parent.height, fork: toHeight(fork), length })
@@ -143,6 +155,8 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
           verdicts.push({ _tag: "AlreadyKnown" })
           continue
         }
+        const refused = invalid.refusal(header)
+        if (refused !== undefined) return yield* rejectedBlock(blocks[verdicts.length]!, refused.rejection)
         const next = continuation(blocks, verdicts.length)
         if (next.length === 0) {
           verdicts.push(yield* putAside(blocks[verdicts.length]!))
@@ -154,7 +168,10 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
         // What a power cut takes while more blocks wait can be fetched again; the commit of the last makes all durable.
         const last = rejected !== undefined || verdicts.length + checked.length === blocks.length
         if (checked.length > 0) yield* commit(checked, last ? "durable" : "batched")
-        if (rejected !== undefined) return yield* rejected
+        if (rejected !== undefined) {
+          remember(next[checked.length]!, rejected)
+          return yield* rejected
+        }
         for (const { tip } of checked) verdicts.push({ _tag: "Connected", tip })
       }
       return verdicts
@@ -199,6 +216,7 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       const options = { network, legacy, parent, coins, extent: "all" } as const
       const { checked, rejected } = yield* checkBlocks(blocks, options)
       if (rejected !== undefined) {
+        remember(blocks[checked.length]!, rejected, blocks.slice(checked.length + 1))
         if (!mayPass(rejected.rejection)) side.drop(branch.blocks[checked.length]!.hash)
         return yield* rejected
       }
@@ -206,15 +224,31 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       return { tip, fork: branch.fork, disconnected: depth }
     })
 
-    const reorganise = Effect.fn("Blockchain.reorganise")((hash: Hash256) => writer.withPermit(reorganiseTo(hash)))
+    const reorganise = Effect.fn("Blockchain.reorganise")((hash: Hash256, bodies: ReadonlyArray<Block> = []) =>
+      // In one turn of the writer, so that nobody puts another body in the place of one of these.
+      writer.withPermit(
+        Effect.andThen(
+          Effect.forEach(bodies, (block) => connectAll([block]), { discard: true }),
+          reorganiseTo(hash)
+        )
+      )
+    )
 
-    const branches = (): ReadonlyArray<Branch> =>
-      side.ends().flatMap(({ block: { header }, hash }) => {
+    const branches = (): ReadonlyArray<Branch> => {
+      const kept = side.ends().flatMap(({ block, hash }) => {
         const branch = branchTo(hash)
-        if (branch === undefined) return []
-        const tip = { height: header.height, hash, timestamp: header.timestamp }
-        return [{ tip, fork: branch.fork, length: branch.blocks.length }]
+        const tip = tipOf(block.header, hash)
+        return branch === undefined ? [] : [{ tip, fork: branch.fork, length: branch.blocks.length, rejected: null }]
       })
+      const refused = invalid.ends().flatMap(({ last: { hash, header, rejected }, length, parent }) => {
+        const before = branchTo(parent)
+        const fork = before?.fork ?? index.heightOf(parent)
+        if (fork === undefined) return []
+        const all = length + (before?.blocks.length ?? 0)
+        return [{ tip: tipOf(header, hash), fork: toHeight(fork), length: all, rejected }]
+      })
+      return [...kept, ...refused]
+    }
 
     const decide = Effect.fnUntraced(
       function* ({ block, decided }: OfferedBlock) {
@@ -255,6 +289,7 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       offer: (offered) => Effect.sync(() => Queue.offerUnsafe(inbox, offered)),
       connect,
       branches,
+      refusal: (hash) => invalid.get(hash)?.rejected,
       reorganise,
       changes
     })
@@ -276,6 +311,8 @@ interface PlacedBranch {
 
 /** Height and time of a block of the best chain: all of them keep the schedule, genesis included. */
 const headerOf = (network: Network, height: Height) => ({ height, timestamp: dueTime(network, height) })
+
+const tipOf = ({ height, timestamp }: BlockHeader, hash: Hash256): ChainTip => ({ height, hash, timestamp })
 
 /** The transactions that are in the blocks which came off alone, oldest first. */
 const returnedBy = (

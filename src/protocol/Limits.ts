@@ -224,6 +224,8 @@ export const SIDE_BLOCKS = 1_000
 export const SIDE_BLOCK_BYTES = 32 * MiB
 /** How far above or below the tip such a block may be: a branch that is too deep to be taken can still be shown. */
 export const SIDE_BLOCK_DISTANCE = 2 * REORG_DEPTH
+/** Blocks known to be invalid that are remembered, as many as are kept beside the chain; 300 bytes each. */
+export const INVALID_BLOCKS = SIDE_BLOCKS
 /** Peers whose branches are looked into at a time: each may send one answer with blocks. */
 export const FORKS_AT_ONCE = 4
 /** Stored blocks kept in memory, because peers that sync ask for the same ranges. */

@@ -37,7 +37,7 @@ export type BlockVerdict =
   /** Its parent is unknown here. It was neither put on nor kept. */
   | { readonly _tag: "Orphan" }
 
-/** The block breaks a rule. It will break it tomorrow too, unless the reason is about time. */
+/** The block breaks a rule, or follows one that does. It will tomorrow too, unless the reason is about time. */
 export class BlockRejected extends Schema.TaggedError<BlockRejected>()("BlockRejected", {
   height: Schema.BigInt,
   hash: Schema.String,
@@ -69,12 +69,14 @@ export class ReorganisationRefused extends Schema.TaggedError<ReorganisationRefu
   depth: Schema.Int
 }) {}
 
-/** A branch that is kept beside the best chain. */
+/** A branch beside the best chain: one that is kept, or one that is remembered because it is invalid. */
 export interface Branch {
   readonly tip: ChainTip
   readonly fork: Height
   /** Blocks after the fork. */
   readonly length: number
+  /** Why it can never be the best chain: its first bad block. Null where none is known, which does not make it valid. */
+  readonly rejected: BlockRejected | null
 }
 
 export type ChainEvent =
@@ -117,15 +119,21 @@ export class Blockchain extends Context.Service<
     readonly connect: (
       blocks: ReadonlyArray<Block>
     ) => Effect.Effect<ReadonlyArray<BlockVerdict>, BlockRejected | StoreError>
-    /** The branches that are kept, each by its last block; a plain read. None of them need be valid. */
+    /** The branches beside the best chain that are known, each by its last block; a plain read. */
     readonly branches: () => ReadonlyArray<Branch>
+    /** Why no block with this hash can be accepted, where that is remembered; a plain read. */
+    readonly refusal: (hash: Hash256) => BlockRejected | undefined
     /**
      * Makes the kept branch that ends with this block the best chain, if it is better. It is checked whole against the
      * coins at the fork before anything changes; then one batch takes the old blocks off and puts the new ones on. If
      * one of its blocks breaks a rule, that one and those after it are no longer kept.
+     *
+     * A header need not bind its body, and anybody can send another body meanwhile. `bodies` are blocks of the branch as
+     * one peer sent them: what is checked and put on is these, whatever was kept under the same hashes.
      */
     readonly reorganise: (
-      tip: Hash256
+      tip: Hash256,
+      bodies?: ReadonlyArray<Block>
     ) => Effect.Effect<Reorganised, ReorganisationRefused | BlockRejected | StoreError>
     /** Changes as they happen; those of a reorganisation are `Disconnected`, newest first, and then `Connected`. A slow subscriber loses the oldest and is told so. */
     readonly changes: Stream.Stream<ChainEvent>
@@ -148,6 +156,7 @@ export class Blockchain extends Context.Service<
         offer: () => Effect.succeed(true),
         connect: (blocks) => Effect.succeed(blocks.slice(0, 1).map(() => ({ _tag: "Orphan" as const }))),
         branches: () => [],
+        refusal: () => undefined,
         reorganise: (tip) =>
           Effect.fail(new ReorganisationRefused({ hash: toHex(tip), reason: "UnknownBranch", depth: 0 })),
         changes: Stream.empty,

@@ -8,7 +8,7 @@ import {
   type Severity,
   severity
 } from "../../src/consensus/BlockRejection.ts"
-import { type BlockContext, spentOutPoints, validateBlock } from "../../src/consensus/BlockRules.ts"
+import { bindsBody, type BlockContext, spentOutPoints, validateBlock } from "../../src/consensus/BlockRules.ts"
 import { coinView } from "../../src/consensus/CoinView.ts"
 import type { Block, BlockHeader } from "../../src/protocol/Block.ts"
 import { blockHash } from "../../src/protocol/Block.ts"
@@ -362,5 +362,21 @@ describe("validateBlock", () => {
     assert.strictEqual(tagOf(verdict(fine)), "OutputsExceedCeiling")
     const stolen = withTransactions(signSpends(whole, bob.key))
     assert.strictEqual(tagOf(verdict(stolen, { legacy: false })), "UnsignedSpend")
+  })
+
+  it("has the only body for its header, or it is not said to", () => {
+    assert.isTrue(bindsBody(valid, true))
+    const [coinbase] = valid.transactions
+    const short = { ...withHeader({ merkleRoot: coinbaseId }), transactions: [coinbase!] }
+    // Whatever else follows the coinbase, the root is the same.
+    assert.isFalse(bindsBody(withHeader({ merkleRoot: coinbaseId }), true))
+    assert.isFalse(bindsBody(short, true))
+    assert.isTrue(bindsBody(short, false))
+    // A list of odd length with its last repeated has the root of the list.
+    const three = withTransactions(payment, spend([poor.outpoint], [[bob, 1n]]))
+    const repeated = { ...three, transactions: [...three.transactions, three.transactions[2]!] }
+    assert.deepStrictEqual(sealed(repeated).header, three.header)
+    assert.deepStrictEqual([bindsBody(three, true), bindsBody(repeated, true)], [true, false])
+    assert.isFalse(bindsBody({ ...valid, masternodeRewards: valid.masternodeRewards.slice(1) }, true))
   })
 })
