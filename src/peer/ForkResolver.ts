@@ -2,7 +2,8 @@
  * What a peer's branch is worth: found out from that peer alone, put to the vote of all, and only then followed.
  *
  * Nothing of ours comes off before the branch has been fetched, is better, is what most peers that were asked are on,
- * and has been checked whole. A peer that stalls or contradicts itself ends its own case and no other.
+ * and has been checked whole. A peer that stalls or contradicts itself ends its own case and no other. What is checked
+ * are the blocks as this peer sent them: a header need not bind its body, so that nobody else's copy may speak for it.
  */
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
@@ -10,7 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import { describe, provesMisbehaviour } from "../consensus/BlockRejection.ts"
 import { type BranchEnd, decideVote, type ForkVotes, isBetter } from "../consensus/ForkChoice.ts"
-import { blockHash } from "../protocol/Block.ts"
+import { type Block, blockHash, blockMemory } from "../protocol/Block.ts"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import { answers, type RequestOf } from "../protocol/Exchange.ts"
 import { type Hash256, toHex } from "../protocol/Hash.ts"
@@ -72,7 +73,7 @@ export const layer: Layer.Layer<never, never, Services> = Layer.effectDiscard(
 
 /** Why a branch is not followed. */
 type Stop =
-  | { readonly _tag: "NoFork" | "ForkTooDeep" | "NotBetter" | "Contradiction" | "Late" }
+  | { readonly _tag: "NoFork" | "ForkTooDeep" | "NotBetter" | "Contradiction" | "KnownInvalid" | "Late" }
   | { readonly _tag: "NotCarried"; readonly votes: ForkVotes }
   | RequestError
   | BlockRejected
@@ -81,7 +82,8 @@ type Stop =
 
 const LATE: Stop = { _tag: "Late" }
 
-const stop = (_tag: "NoFork" | "ForkTooDeep" | "NotBetter" | "Contradiction") => Effect.fail<Stop>({ _tag })
+const stop = (_tag: "NoFork" | "ForkTooDeep" | "NotBetter" | "Contradiction" | "KnownInvalid") =>
+  Effect.fail<Stop>({ _tag })
 
 const follow = Effect.fnUntraced(function* (peer: PeerId): Effect.fn.Return<void, Stop, Services> {
   const chain = yield* Blockchain
@@ -96,20 +98,23 @@ const follow = Effect.fnUntraced(function* (peer: PeerId): Effect.fn.Return<void
 
   const fork = yield* commonAncestor(peer, tip.height)
   // One block beyond ours is enough to decide; what comes after it is fetched like any block, once the branch is ours.
-  const { first, last } = yield* fetchBranch(peer, fork, min(reported, tip.height + 1n))
+  const { bodies, first, last } = yield* fetchBranch(peer, fork, min(reported, tip.height + 1n))
   if (!isBetter(last, chain.tip())) return yield* stop("NotBetter")
   const votes = yield* takeVote(height(fork + 1n), first)
   if (decideVote(votes) !== "Carried") return yield* Effect.fail<Stop>({ _tag: "NotCarried", votes })
-  const { disconnected, tip: now } = yield* chain.reorganise(last.hash)
+  const { disconnected, tip: now } = yield* chain.reorganise(last.hash, bodies)
   yield* Effect.logWarning(
     `Changed to the branch of ${peer}, which ${votes.theirs} of ${votes.asked} peers are on: ` +
       `${disconnected} blocks after ${fork} came off, the tip is ${now.height} (${toHex(now.hash)})`
   )
 })
 
+/** The peer's block at a height, of which nothing is fetched if it is known to be invalid. */
 const hashOf = Effect.fnUntraced(function* (peer: PeerId, at: Height) {
+  const chain = yield* Blockchain
   const registry = yield* PeerRegistry
   const { hash } = yield* registry.request(peer, { _tag: "GetBlockHash", height: at }, Policies.once("quick"))
+  if (hash !== null && chain.refusal(hash) !== undefined) return yield* stop("KnownInvalid")
   return hash
 })
 
@@ -136,14 +141,22 @@ const commonAncestor = Effect.fnUntraced(function* (
   return height(shared)
 })
 
-/** Lets the chain see the peer's blocks after the fork, answer by answer, so that no more than one is held here. */
+interface FetchedBranch {
+  readonly bodies: ReadonlyArray<Block>
+  readonly first: Hash256
+  readonly last: BranchEnd
+}
+
+/** Lets the chain see the peer's blocks after the fork, and holds them: as many as can be kept beside the chain. */
 const fetchBranch = Effect.fnUntraced(function* (
   peer: PeerId,
   fork: Height,
   end: bigint
-): Effect.fn.Return<{ readonly first: Hash256; readonly last: BranchEnd }, Stop, PeerRegistry | Blockchain> {
+): Effect.fn.Return<FetchedBranch, Stop, PeerRegistry | Blockchain> {
   const chain = yield* Blockchain
   const registry = yield* PeerRegistry
+  const bodies: Array<Block> = []
+  let memory = 0
   let first: Hash256 | undefined
   let last: BranchEnd | undefined
   for (let next = fork + 1n; next <= end; next = last.height + 1n) {
@@ -152,12 +165,15 @@ const fetchBranch = Effect.fnUntraced(function* (
     for (const block of blocks) {
       const [verdict] = yield* chain.connect([block])
       if (verdict === undefined || verdict._tag === "Orphan") return yield* stop("Contradiction")
+      memory += blockMemory(block)
+      if (memory > Limits.SIDE_BLOCK_BYTES) return yield* stop("Contradiction")
+      bodies.push(block)
       last = { height: block.header.height, hash: blockHash(block.header) }
       first ??= last.hash
     }
     if (last === undefined || last.height < next) return yield* stop("Contradiction")
   }
-  return first === undefined || last === undefined ? yield* stop("NotBetter") : { first, last }
+  return first === undefined || last === undefined ? yield* stop("NotBetter") : { bodies, first, last }
 })
 
 /** Asks everybody who answers which block follows the fork. Who has none there is on neither side, as if silent. */
@@ -203,6 +219,8 @@ const leave = Effect.fnUntraced(function* (peer: PeerId, stop: Stop) {
       return yield* Effect.logWarning(`The branch of ${peer} is more than ${Limits.REORG_DEPTH} blocks away from ours`)
     case "Contradiction":
       return yield* Effect.logInfo(`The blocks of ${peer} are not those that it named`)
+    case "KnownInvalid":
+      return yield* Effect.logDebug(`The branch of ${peer} is known to be invalid`)
     case "Late":
       return yield* Effect.logInfo(`Looking into the branch of ${peer} took too long`)
     case "NotCarried": {

@@ -18,13 +18,14 @@ import * as Limits from "../../src/protocol/Limits.ts"
 import type { Message, MessageOf } from "../../src/protocol/Message.ts"
 import type { PeerId } from "../../src/protocol/PeerId.ts"
 import { SATOSHI_PER_TIME } from "../../src/protocol/Satoshi.ts"
+import { type Transaction, txid } from "../../src/protocol/Transaction.ts"
 import { Blockchain } from "../../src/services/Blockchain.ts"
 import { NodeConfig } from "../../src/services/NodeConfig.ts"
 import type { Offence, PeerGuard } from "../../src/services/PeerGuard.ts"
 import { type PeerRegistry, RequestError, type RequestPolicy, RequestTimeout } from "../../src/services/PeerRegistry.ts"
 import { blockAt, owner, spend } from "../fixtures/Blocks.ts"
 import { chainOf, ORIGIN, rival } from "../services/BlockchainSuite.ts"
-import { branchOf, hashOf } from "../services/ReorganisationSuite.ts"
+import { branchOf, hashOf, oldForm } from "../services/ReorganisationSuite.ts"
 import { dueMillis, peer, peerInfo, registry } from "./Fixture.ts"
 import { guard } from "./Session.ts"
 
@@ -245,6 +246,54 @@ describe("a branch of a peer", () => {
         yield* has(ours)
         assert.deepStrictEqual(here.offences, [[peer(1), "invalidBlock"]])
         assert.deepStrictEqual(here.gone, [peer(1)])
+      })
+    )
+  })
+
+  const paid = spend([{ txid: txid(ours[0]!.transactions[0]!), vout: 0 }], [[owner(3), SATOSHI_PER_TIME]])
+  const old = oldForm(blockAt(23n, hashOf(theirs[21]!), [paid]))
+  const withOld = [...theirs.slice(0, 22), old, ...chainOf(11, 24, hashOf(old))]
+  const copies: ReadonlyArray<readonly [string, ReadonlyArray<Transaction>]> = [
+    ["breaks a rule", bad.transactions.slice(1)],
+    ["leaves payments out", []]
+  ]
+  for (const [what, payments] of copies) {
+    it.effect(`is taken as its peer sent it, though somebody's copy of a block ${what} while the vote is on`, () => {
+      const forged = { ...old, transactions: [old.transactions[0]!, ...payments] }
+      const here = world([{ chain: withOld }, ...many(3, { chain: withOld }), { chain: withOld, ...mute }])
+      return inWorld(
+        here,
+        ours,
+        Effect.gen(function* () {
+          const chain = yield* Blockchain
+          const deciding = yield* Effect.forkChild(resolve(), { startImmediately: true })
+          while (here.count("GetBlockHash", peer(2)) === 0) yield* Effect.yieldNow
+          assert.strictEqual((yield* chain.connect([forged]))[0]!._tag, "SideBranch")
+          assert.isTrue((yield* Fiber.join(deciding))[0])
+          yield* has(withOld.slice(0, 31))
+          assert.deepStrictEqual(yield* chain.block(height(23)), old)
+          assert.deepStrictEqual([here.offences, here.gone], [[], []])
+        })
+      )
+    })
+  }
+
+  it.effect("that is known to be invalid is not fetched again, from whomever", () => {
+    const twice = blockAt(23n, hashOf(theirs[21]!), [paid, { ...paid, lockTime: 1 }])
+    const invalid = [...theirs.slice(0, 22), twice, ...chainOf(11, 24, hashOf(twice))]
+    const here = world([{ chain: invalid }, { chain: invalid }])
+    return inWorld(
+      here,
+      ours,
+      Effect.gen(function* () {
+        assert.isFalse((yield* resolve())[0])
+        const asked = here.count("GetBlocks")
+        assert.isFalse((yield* resolve())[0])
+        assert.isFalse((yield* resolve(peer(2)))[0])
+        assert.isAbove(asked, 0)
+        assert.strictEqual(here.count("GetBlocks"), asked)
+        assert.deepStrictEqual(here.offences, [])
+        yield* has(ours)
       })
     )
   })
