@@ -255,13 +255,9 @@ export const reorganisationSuite = (name: string, layer: Layer.Layer<Services, S
         const chain = yield* Blockchain
         const ours = chainOf(5)
         const [first] = branchOf(ours, 2, 1)
-        const payments = [firstOutput(ours[0]!), { txid: ORIGIN.hash, vout: 7 }].map((coin) =>
-          spend([coin], [[owner(3), SATOSHI_PER_TIME]])
-        )
-        const [true4, forged4] = payments.map((payment) => oldForm(blockAt(4n, hashOf(first!), [payment]))) as [
-          Block,
-          Block
-        ]
+        const once = spend([firstOutput(ours[0]!)], [[owner(3), SATOSHI_PER_TIME]])
+        const true4 = oldForm(blockAt(4n, hashOf(first!), [once]))
+        const forged4 = oldForm(blockAt(4n, hashOf(first!), [once, { ...once, lockTime: 1 }]))
         assert.deepStrictEqual(hashOf(true4), hashOf(forged4))
         const after = chainOf(2, 5, hashOf(true4))
         yield* chain.connect(ours)
