@@ -187,6 +187,12 @@ export const PEER_TEXT = 256
 export const RPC_BODY = 1 * MiB
 /** Calls in one batch. */
 export const RPC_BATCH = 100
+/** Addresses of one call. */
+export const RPC_ADDRESSES = 100
+/** Unspent outputs in one answer: 2.5 MB of JSON. */
+export const RPC_UNSPENT = 10_000
+/** Transactions of a history in one answer. */
+export const RPC_HISTORY = 1_000
 /** From the first byte of a request to its answer; the hash of a large UTXO set takes seconds. */
 export const RPC_TIMEOUT = 30_000
 /** Open HTTP connections. */

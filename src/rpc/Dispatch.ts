@@ -9,11 +9,13 @@ import * as Result from "effect/Result"
 import { PEER_TEXT, RPC_TIMEOUT } from "../protocol/Limits.ts"
 import { type Call, readBody, writeAnswer, writeBody } from "./Envelope.ts"
 import type { Method } from "./Method.ts"
+import * as Addresses from "./methods/Addresses.ts"
 import * as Bans from "./methods/Bans.ts"
 import * as Chain from "./methods/Chain.ts"
 import * as Coins from "./methods/Coins.ts"
 import * as Node from "./methods/Node.ts"
 import * as Peers from "./methods/Peers.ts"
+import * as Transactions from "./methods/Transactions.ts"
 import { type RpcError, rpcError } from "./RpcError.ts"
 
 /** Every method, in the order in which they are described. */
@@ -23,7 +25,13 @@ export const methods = [
   Chain.getbestblockhash,
   Chain.getblockhash,
   Chain.getblock,
+  Chain.getchaintips,
   Coins.gettxoutsetinfo,
+  Transactions.gettransaction,
+  Transactions.getrawtransaction,
+  Addresses.listunspent,
+  Addresses.getbalance,
+  Addresses.getaddresshistory,
   Peers.getpeerinfo,
   Peers.disconnectnode,
   Peers.getlimits,

@@ -4,7 +4,9 @@ import { TestClock } from "effect/testing"
 import { RPC_TIMEOUT } from "../../src/protocol/Limits.ts"
 import { dispatch, methods } from "../../src/rpc/Dispatch.ts"
 import { Blockchain } from "../../src/services/Blockchain.ts"
+import { ChainStore } from "../../src/services/ChainStore.ts"
 import { MasternodeRegistry } from "../../src/services/MasternodeRegistry.ts"
+import { Mempool } from "../../src/services/Mempool.ts"
 import { NodeLifecycle } from "../../src/services/NodeLifecycle.ts"
 import { PeerGuard } from "../../src/services/PeerGuard.ts"
 import { PeerRegistry } from "../../src/services/PeerRegistry.ts"
@@ -13,7 +15,9 @@ import { UtxoStore } from "../../src/services/UtxoStore.ts"
 /** A node whose store never answers. */
 const stuck = Layer.mergeAll(
   Blockchain.layerTest({ block: () => Effect.never }),
+  ChainStore.layerTest(),
   UtxoStore.layerTest(),
+  Mempool.layerTest(),
   MasternodeRegistry.layerTest(),
   PeerRegistry.layerTest(),
   PeerGuard.layerTest(),

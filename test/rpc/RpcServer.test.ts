@@ -19,8 +19,9 @@ import { RPC_BODY } from "../../src/protocol/Limits.ts"
 import { layer as listener } from "../../src/layers/NodeRpcListener.ts"
 import * as RpcServer from "../../src/rpc/RpcServer.ts"
 import { Blockchain } from "../../src/services/Blockchain.ts"
-import { StoreError } from "../../src/services/ChainStore.ts"
+import { ChainStore, StoreError } from "../../src/services/ChainStore.ts"
 import { MasternodeRegistry } from "../../src/services/MasternodeRegistry.ts"
+import { Mempool } from "../../src/services/Mempool.ts"
 import { NodeLifecycle } from "../../src/services/NodeLifecycle.ts"
 import { PeerGuard } from "../../src/services/PeerGuard.ts"
 import { PeerRegistry } from "../../src/services/PeerRegistry.ts"
@@ -51,6 +52,14 @@ const services = Layer.mergeAll(
             ? Effect.die(new Error("secret defect"))
             : Effect.succeed(undefined)
   }),
+  ChainStore.layerTest({
+    tip: Effect.succeed({
+      height: first.block.header.height,
+      hash: first.hash,
+      timestamp: first.block.header.timestamp
+    })
+  }),
+  Mempool.layerTest(),
   UtxoStore.layerTest({
     summary: Effect.succeed({ height: first.block.header.height, hash: utxoSetHash(coins), count: 3n }),
     stream: Stream.fromIterable(coins)

@@ -138,6 +138,32 @@ export const getblockchaininfo = defineMethod({
   })
 })
 
+export const getchaintips = defineMethod({
+  name: "getchaintips",
+  summary: "The ends of the best chain and of the branches that are kept beside it, the highest first.",
+  params: {},
+  result: Schema.Array(
+    Schema.Struct({
+      branchlen: Schema.Int.annotate({ description: "blocks after the last one shared with the best chain" }),
+      hash: HashResult,
+      height: HeightResult,
+      status: Schema.Literals(["active", "valid-headers"]).annotate({
+        description:
+          "active is the best chain; of valid-headers all blocks are here, but their spending was not checked"
+      })
+    })
+  ),
+  errors: [],
+  run: () =>
+    Effect.map(Blockchain, (chain) => {
+      const active = { tip: chain.tip(), length: 0, status: "active" as const }
+      const beside = chain.branches().map((branch) => ({ ...branch, status: "valid-headers" as const }))
+      return [active, ...beside]
+        .sort((a, b) => Number(b.tip.height - a.tip.height))
+        .map(({ length, status, tip }) => ({ branchlen: length, hash: toHex(tip.hash), height: tip.height, status }))
+    })
+})
+
 // --- internal ---
 
 const blockNotFound = (named: bigint | number | string) =>

@@ -7,12 +7,11 @@ import * as Stream from "effect/Stream"
 import { toHex } from "../../protocol/Hash.ts"
 import type { Utxo } from "../../protocol/Utxo.ts"
 import { bytesEqual } from "../../protocol/ByteArray.ts"
-import { Blockchain } from "../../services/Blockchain.ts"
 import { UtxoStore } from "../../services/UtxoStore.ts"
 import { Count, HashResult, HeightResult } from "../Fields.ts"
 import { defineMethod } from "../Method.ts"
-import { rpcError } from "../RpcError.ts"
 import { TimeAmount, timeAmount } from "../RpcJson.ts"
+import { steadyRead } from "../SteadyRead.ts"
 
 export const gettxoutsetinfo = defineMethod({
   name: "gettxoutsetinfo",
@@ -29,31 +28,27 @@ export const gettxoutsetinfo = defineMethod({
   }),
   errors: ["TimedOut"],
   run: Effect.fnUntraced(function* () {
-    const chain = yield* Blockchain
     const coins = yield* UtxoStore
-    // A block that arrives while the set is read makes a sum that belongs to no height: read it again.
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const { height, hash, count } = yield* coins.summary
-      const bestblock = chain.hashAt(height)
-      const totals = yield* Stream.runFold(coins.stream, emptyTotals, addToTotals)
-      if (bestblock === undefined || !bytesEqual(bestblock, chain.tip().hash)) continue
-      return {
-        bestblock: toHex(bestblock),
-        disk_size: totals.bytes,
-        height,
-        total_amount: timeAmount(totals.amount),
-        transactions: totals.transactions,
-        txouts: count,
-        utxo_hash: toHex(hash)
-      }
-    }
-    return yield* rpcError("TimedOut", "The chain changes faster than the unspent outputs can be read; try again later")
+    return yield* steadyRead(
+      Effect.fnUntraced(function* (tip) {
+        const { height, hash, count } = yield* coins.summary
+        if (height !== tip.height) return undefined
+        const totals = yield* Stream.runFold(coins.stream, emptyTotals, addToTotals)
+        return {
+          bestblock: toHex(tip.hash),
+          disk_size: totals.bytes,
+          height,
+          total_amount: timeAmount(totals.amount),
+          transactions: totals.transactions,
+          txouts: count,
+          utxo_hash: toHex(hash)
+        }
+      })
+    )
   })
 })
 
 // --- internal ---
-
-const ATTEMPTS = 3
 
 interface Totals {
   amount: bigint
