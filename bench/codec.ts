@@ -10,11 +10,10 @@ import { messageTags, type Message } from "../src/protocol/Message.ts"
 import * as Wire from "../src/protocol/wire/Wire.ts"
 import { masternodeLists, typicalMessages } from "./codec/TypicalMessages.ts"
 import { worstLines } from "./codec/WorstLines.ts"
+import { median } from "./measure/Median.ts"
 
 const ROUNDS = 21
 const ROUND_MILLIS = 15
-
-const median = (samples: ReadonlyArray<number>): number => samples.toSorted((a, b) => a - b)[samples.length >> 1]!
 
 /** Microseconds a call takes, for each of the functions, medians of interleaved rounds. */
 const measure = (functions: ReadonlyArray<() => unknown>): ReadonlyArray<number> => {

@@ -18,6 +18,7 @@ import * as Limits from "../src/protocol/Limits.ts"
 import { type BadKindName, badKinds, type Fate } from "../test/support/hostile/BadPeers.ts"
 import { PeersProcess } from "../test/support/hostile/PeersProcess.ts"
 import type { Target } from "../test/support/hostile/RawPeer.ts"
+import { median } from "./measure/Median.ts"
 
 const root = resolve(import.meta.dirname, "..")
 const peerload = join(resolve(process.env["TIMENODE_SHARED"] ?? join(root, "../shared")), "tools/peerload/peerload")
@@ -132,7 +133,6 @@ const kinds: ReadonlyArray<Kind> = [
   }))
 ]
 
-const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
 const number = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString("en") : value.toLocaleString("en", { maximumSignificantDigits: 3 })
 

@@ -14,6 +14,7 @@ import { join, resolve } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { parseArgs } from "node:util"
 import { importChain } from "./chain/RecordedChain.ts"
+import { median } from "./measure/Median.ts"
 
 const root = resolve(import.meta.dirname, "..")
 const shared = resolve(process.env["TIMENODE_SHARED"] ?? join(root, "../shared"))
@@ -149,7 +150,6 @@ const measure = async (node: Node, load: (typeof loads)[number]): Promise<Measur
   }
 }
 
-const median = (values: ReadonlyArray<number>): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
 const medians = (rounds: ReadonlyArray<Measured>): Measured => ({
   perSecond: median(rounds.map(({ perSecond }) => perSecond)),
   cpu: median(rounds.map(({ cpu }) => cpu)),

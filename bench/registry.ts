@@ -21,6 +21,7 @@ import { NodeIdentity } from "../src/services/NodeIdentity.ts"
 import { PeerConnections } from "../src/services/PeerConnections.ts"
 import { PeerRegistry } from "../src/services/PeerRegistry.ts"
 import { PeerNetwork, type PeerTransport } from "../src/services/PeerTransport.ts"
+import { median } from "./measure/Median.ts"
 
 const { values: flags } = parseArgs({
   options: {
@@ -179,8 +180,6 @@ const measure = async (name: ServerName, shape: Shape, seconds: number): Promise
   child.kill()
   return { perSecond: (count / elapsed) * 1000, cpuMicros: cpu / count }
 }
-
-const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
 const main = async (seconds: number, rounds: number): Promise<void> => {
   const shapes: ReadonlyArray<Shape> = [
