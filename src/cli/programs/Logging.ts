@@ -6,15 +6,23 @@ import * as Logger from "effect/Logger"
 import type * as EffectLogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 import type { LogFormat, LogLevelName } from "../config/Settings.ts"
+import * as StatusLine from "./StatusLine.ts"
 
 export const layer = (logging: { readonly level: LogLevelName; readonly format: LogFormat }): Layer.Layer<never> =>
   Layer.mergeAll(
-    Logger.layer([loggers[logging.format]()]),
+    Logger.layer([overStatusLine(loggers[logging.format]())]),
     Layer.succeed(Logger.LogToStderr, true),
     Layer.succeed(References.MinimumLogLevel, levels[logging.level])
   )
 
 // --- internal ---
+
+/** A line of the log takes the place of the line that is drawn, which comes back below it. */
+const overStatusLine = (logger: Logger.Logger<unknown, void>): Logger.Logger<unknown, void> =>
+  Logger.make((options) => {
+    StatusLine.erase()
+    logger.log(options)
+  })
 
 const levels: Readonly<Record<LogLevelName, EffectLogLevel.LogLevel>> = {
   trace: "Trace",

@@ -51,7 +51,7 @@ export const repairChain = Effect.fnUntraced(function* (chain: StoredChain, dama
 /** Puts blocks on the chain that is provided, up to the first that is not sound. */
 const rebuild = Effect.fnUntraced(function* (left: Salvage) {
   const chain = yield* Blockchain
-  const progress = yield* makeProgress("rebuilt")
+  const progress = yield* makeProgress("rebuilt", left.last)
   let reason: string | undefined
   while (reason === undefined) {
     const from = chain.tip().height + 1n

@@ -22,8 +22,9 @@ import type { NodeFlagValues } from "../config/Flags.ts"
 import * as StopDeadline from "../StopDeadline.ts"
 import { readConfig } from "../config/ReadConfig.ts"
 import * as Logging from "./Logging.ts"
+import * as StatusLine from "./StatusLine.ts"
 import { storeFailure } from "./StoppedChain.ts"
-import { logSyncProgress } from "./SyncProgress.ts"
+import { drawSyncProgress, logSyncProgress } from "./SyncProgress.ts"
 
 /** Runs a node until it is asked to stop or interrupted, which is how signals end it. */
 export const runNode = (flags: NodeFlagValues) =>
@@ -63,7 +64,7 @@ const untilStopped = Effect.gen(function* () {
   })
   yield* Console.log(`ready network=${chain.network.name} height=${chain.tip().height} p2p=${p2p} rpc=${rpc}`)
   const { stopRequested } = yield* NodeLifecycle
-  yield* Effect.raceFirst(stopRequested, logSyncProgress)
+  yield* Effect.raceFirst(stopRequested, StatusLine.isDrawn() ? drawSyncProgress : logSyncProgress)
   yield* Effect.sync(() => StopDeadline.arm("the request to stop"))
 })
 

@@ -8,6 +8,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Height } from "../../protocol/Height.ts"
 import { Sync, type SyncStatus } from "../../services/Sync.ts"
+import { duration, progressLine } from "./ProgressLine.ts"
+import * as StatusLine from "./StatusLine.ts"
 
 /** Logs a line every ten seconds in which the chain grew and is far from what peers have; then one at the end. */
 export const logSyncProgress = Effect.gen(function* () {
@@ -32,11 +34,22 @@ export const logSyncProgress = Effect.gen(function* () {
   )
 })
 
+/** Draws the line of a sync that is far from what peers have, four times a second. */
+export const drawSyncProgress = Effect.gen(function* () {
+  const sync = yield* Sync
+  const show = Effect.map(sync.status, ({ blocksPerSecond, height, peers, target }) => {
+    if (target - height <= FAR || blocksPerSecond === 0) return StatusLine.erase()
+    const progressed = { verb: "Syncing", height, target, blocksPerSecond, peers: peers.length }
+    StatusLine.draw(progressLine(progressed, StatusLine.columns(), StatusLine.isPlain()))
+  })
+  return yield* show.pipe(Effect.andThen(Effect.sleep(DRAW_INTERVAL)), Effect.forever)
+}).pipe(Effect.ensuring(Effect.sync(StatusLine.erase)))
+
 /** One line: where a sync is, how fast, and for how long yet. */
 export const describeSync = ({ blocksPerSecond, height, peers, secondsLeft, target }: SyncStatus): string => {
   const parts = [`height ${number(height)} of ${number(target)}`, `${(100n * height) / target} %`]
   parts.push(`${number(Math.round(blocksPerSecond))} blocks/s`)
-  if (secondsLeft !== null) parts.push(`${left(secondsLeft)} left`)
+  if (secondsLeft !== null) parts.push(`${duration(secondsLeft)} left`)
   parts.push(peers.length === 1 ? "1 peer" : `${peers.length} peers`)
   return `Syncing: ${parts.join(", ")}`
 }
@@ -44,13 +57,9 @@ export const describeSync = ({ blocksPerSecond, height, peers, secondsLeft, targ
 // --- internal ---
 
 const INTERVAL = Duration.seconds(10)
+const DRAW_INTERVAL = Duration.millis(250)
 
 /** Blocks that are fetched in less than one interval. */
 const FAR = 1_000n
 
 const number = (value: number | bigint): string => value.toLocaleString("en")
-
-const left = (seconds: number): string => {
-  if (seconds < 120) return `${Math.ceil(seconds)} s`
-  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`
-}

@@ -90,7 +90,7 @@ class BadBlock {
 /** Puts the stored blocks on the chain that is provided, and gives the coins that they leave. */
 const replay = Effect.fnUntraced(function* (store: ChainStore["Service"], last: Height) {
   const fresh = yield* Blockchain
-  const progress = yield* makeProgress("verified")
+  const progress = yield* makeProgress("verified", last)
 
   const connect = Effect.fnUntraced(function* (page: ReadonlyArray<Uint8Array>, from: Height) {
     const blocks = yield* Effect.forEach(page, (bytes, index) => read(bytes, from + BigInt(index)))
