@@ -4,12 +4,14 @@
  *   node scripts/crash.ts --runs 300
  *   node scripts/crash.ts --corrupt --runs 100
  *
- * After a kill the store must open and hold what a clean replay of its steps leaves. After damage it must open at some
- * such state, or refuse with what is damaged and what to do, without having changed a byte. Exits 1 on any fault; each
- * line names its seed, which `--seed N --runs 1` does again.
+ * Killed are nodes, nodes that bring an old file to this schema, and repairs; at the end it says in which phase how many.
+ * After a kill the chain must open and equal a clean replay in memory, with all that was done before. After damage it must
+ * do so too, or be refused with what is damaged and what to do, without a byte changed, and a repaired copy must. Exits 1
+ * on any fault; each names its seed, which `--seed N --runs 1` does again, and keeps its folder.
  */
 import { parseArgs } from "node:util"
-import { corruptRun, killRun } from "../test/support/crash/Crash.ts"
+import { corruptRun } from "../test/support/crash/Corrupt.ts"
+import { killRun } from "../test/support/crash/Kill.ts"
 
 const { values } = parseArgs({
   options: {
@@ -30,12 +32,15 @@ if (!(runs > 0) || !(first >= 0)) {
 console.log(`command  node scripts/crash.ts${corrupt ? " --corrupt" : ""} --seed ${first} --runs ${runs}`)
 const startedAt = Date.now()
 let faults = 0
+const phases: Record<string, number> = {}
 for (let run = 0; run < runs; run++) {
   const seed = first + run
-  const { fault, text } = await (corrupt ? corruptRun(seed) : killRun(seed))
+  const { fault, phase, text } = await (corrupt ? corruptRun(seed) : killRun(seed))
   if (fault) faults++
+  phases[phase] = (phases[phase] ?? 0) + 1
   if (fault || verbose || runs === 1) console.log(`${fault ? "FAULT" : "ok"}  seed ${seed}: ${text}`)
   else if ((run + 1) % 25 === 0) console.log(`${run + 1} of ${runs} runs, ${faults} faults`)
 }
+for (const [phase, count] of Object.entries(phases).sort()) console.log(`${String(count).padStart(5)}  ${phase}`)
 console.log(`${runs} runs, ${faults} faults, ${Math.round((Date.now() - startedAt) / 1_000)} s`)
 process.exit(faults === 0 ? 0 : 1)

@@ -1,28 +1,29 @@
 /**
- * A process that works on a chain's file until it is killed, and says before and after each step how far it is.
+ * A process that works on a chain until it is killed, composed as a node is, and says before and after each step how far
+ * it is.
  *
- *   node test/support/crash/Writer.ts FILE KIND SEED
+ *   node test/support/crash/Writer.ts FOLDER SEED STEPS_DONE_BEFORE
  */
-import { writeSync } from "node:fs"
+import { say } from "./Hooks.ts"
 import { Effect } from "effect"
-import * as SqliteChainStore from "../../../src/layers/SqliteChainStore.ts"
-import { testnet } from "../../../src/protocol/Network.ts"
-import { work, type WorkKind, workLayer } from "./Work.ts"
+import { chainIn, description } from "./Stored.ts"
+import { work } from "./Work.ts"
 
-const [file, kind, seed] = process.argv.slice(2) as [string, WorkKind, string]
-// Synchronously, so that what was said before a kill was said.
-const say = (text: string) => Effect.sync(() => writeSync(1, `${text}\n`))
+const [folder, seed, before] = process.argv.slice(2) as [string, string, string]
 
 await Effect.runPromise(
   Effect.gen(function* () {
-    yield* say("ready")
+    say("ready")
     let number = 0
-    for (const step of work(kind, Number(seed))) {
-      yield* say(`begun ${++number}`)
-      yield* step
-      yield* say(`done ${number}`)
+    for (const { run } of work(Number(seed))) {
+      if (++number <= Number(before)) continue
+      say(`begun ${number}`)
+      yield* run
+      say(`done ${number}`)
       yield* Effect.yieldNow
     }
-    yield* Effect.never
-  }).pipe(Effect.provide(workLayer(kind, SqliteChainStore.layer({ file, network: testnet }))))
+  }).pipe(
+    Effect.provide(chainIn(folder)),
+    Effect.catch((error) => Effect.sync(() => say(`failed ${description(folder, error)}`)))
+  )
 )
