@@ -27,6 +27,8 @@ export const layer: Layer.Layer<ChainStore> = Layer.sync(ChainStore, () => {
       Effect.sync(() => [...chain.utxos(chain.indexes.unspentOf(script, after, limit).map(outPointKey)).values()]),
     history: (script, { before, limit }) => Effect.sync(() => chain.indexes.history(script, before, limit)),
     undo: (count) => Effect.sync(() => chain.undo(count)),
+    // Snapshots are loaded into data directories, and this has none.
+    base: Effect.succeed(null),
     commit: (batch) =>
       Effect.suspend(() => {
         const misfit = chain.commit(batch)

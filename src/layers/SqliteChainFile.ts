@@ -17,7 +17,7 @@ import type { Network } from "../protocol/Network.ts"
 import { StoreError } from "../services/ChainStore.ts"
 import { makeDirectory } from "./DataDirectory.ts"
 import { migrate } from "./SqliteMigration.ts"
-import { CHAIN_TABLES, INDEX_TABLES, SCHEMA_VERSION } from "./SqliteSchema.ts"
+import { CHAIN_TABLES, INDEX_TABLES, SCHEMA_VERSION, SNAPSHOT_SCHEMA_VERSION } from "./SqliteSchema.ts"
 import { sumMismatch } from "./SqliteSums.ts"
 
 export interface ChainFileOptions {
@@ -30,7 +30,7 @@ export interface ChainFileOptions {
 export const openChainFile = (options: ChainFileOptions): Effect.Effect<DatabaseSync, StoreError, Scope.Scope> =>
   Effect.acquireRelease(Effect.try({ try: () => open(options), catch: (cause) => storeError("open", cause) }), (db) =>
     Effect.sync(() => db.close())
-  ).pipe(Effect.tap((db) => (schemaOf(db) === SCHEMA_VERSION ? Effect.void : upgrade(db))))
+  ).pipe(Effect.tap((db) => (schemaOf(db) === 1 ? upgrade(db) : Effect.void)))
 
 /** What went wrong in SQLite, as an error of the store. */
 export const storeError = (operation: string, cause: unknown): StoreError => {
@@ -81,8 +81,11 @@ const inspect = (db: DatabaseSync, network: Network): void => {
   if (found !== "ok") throw damaged(String(found).replace("*** in database main ***\n", ""))
   if (isNew(db)) return
   checkIdentity(db, network)
-  if (schemaOf(db) < 2) return
-  const mismatch = sumMismatch(db)
+  const schema = schemaOf(db)
+  if (schema < SCHEMA_VERSION) return
+  const hasBase = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'base'").get() !== undefined
+  if (hasBase !== (schema === SNAPSHOT_SCHEMA_VERSION)) throw damaged(`the tables are not those of schema ${schema}`)
+  const mismatch = sumMismatch(db, hasBase)
   if (mismatch !== undefined) throw damaged(mismatch)
 }
 
@@ -101,10 +104,11 @@ const checkIdentity = (db: DatabaseSync, network: Network): void => {
   const meta = known && db.prepare("SELECT * FROM meta").get()
   if (!meta) throw damaged("the file is a database, but not of a chain")
   const schema = Number(meta["schema"])
-  if (schema > SCHEMA_VERSION) {
-    throw refused("NewerSchema", `schema ${schema} of the file, this program knows up to ${SCHEMA_VERSION}`)
+  if (schema > SNAPSHOT_SCHEMA_VERSION) {
+    throw refused("NewerSchema", `schema ${schema} of the file, this program knows up to ${SNAPSHOT_SCHEMA_VERSION}`)
   }
-  if (schema !== 1 && schema !== SCHEMA_VERSION) throw damaged(`there is no schema ${String(meta["schema"])}`)
+  if (![1, SCHEMA_VERSION, SNAPSHOT_SCHEMA_VERSION].includes(schema))
+    throw damaged(`there is no schema ${String(meta["schema"])}`)
   const hash = meta["genesis"]
   if (meta["network"] !== network.name || !(hash instanceof Uint8Array) || !bytesEqual(hash, genesis(network).hash)) {
     throw refused("WrongNetwork", `the file holds a chain of ${String(meta["network"])}, not of this ${network.name}`)

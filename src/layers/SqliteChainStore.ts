@@ -15,9 +15,17 @@ import { height as toHeight } from "../protocol/Height.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { OutPoint } from "../protocol/Transaction.ts"
 import { type OutPointKey, outPointKey, type Utxo } from "../protocol/Utxo.ts"
-import { type ChainBatch, ChainStore, type ChainTip, type ConnectedBlock, StoreError } from "../services/ChainStore.ts"
+import {
+  type ChainBatch,
+  ChainStore,
+  type ChainTip,
+  type ConnectedBlock,
+  type SnapshotBase,
+  StoreError
+} from "../services/ChainStore.ts"
 import { brokenLink } from "./BatchLinks.ts"
 import { HotBlocks } from "./HotBlocks.ts"
+import { readBase } from "./SqliteBase.ts"
 import { type ChainFileOptions, openChainFile, storeError } from "./SqliteChainFile.ts"
 import { SqliteIndexes } from "./SqliteIndexes.ts"
 import { SqliteSums } from "./SqliteSums.ts"
@@ -46,7 +54,8 @@ export const layer = (options: ChainFileOptions): Layer.Layer<ChainStore, StoreE
           attempt("unspentOf", () => chain.indexes.unspentOf(script, after, limit)),
         history: (script, { before, limit }) => attempt("history", () => chain.indexes.history(script, before, limit)),
         undo: (count) => attempt("undo", () => chain.undo(count)),
-        commit: (batch) => attempt("commit", () => chain.commit(batch))
+        commit: (batch) => attempt("commit", () => chain.commit(batch)),
+        base: Effect.succeed(chain.base)
       })
     })
   )
@@ -58,6 +67,7 @@ const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, StoreErro
 
 class SqliteChain {
   readonly indexes: SqliteIndexes
+  readonly base: SnapshotBase | null
   readonly #sums: SqliteSums
   readonly #db: DatabaseSync
   readonly #statements: ReturnType<typeof prepare>
@@ -71,6 +81,7 @@ class SqliteChain {
     this.#statements = prepare(db)
     this.#sums = new SqliteSums(db)
     this.indexes = new SqliteIndexes(db, this.#sums)
+    this.base = readBase(db)
     this.#tip = this.#readTip()
     this.#utxoCount = Number(db.prepare("SELECT count(*) AS n FROM utxo").get()!["n"])
   }
@@ -98,6 +109,7 @@ class SqliteChain {
     const last = Number(to < this.#tip.height ? to : this.#tip.height)
     let size = 0
     for (let at = Number(from); at <= last && found.length < Math.max(limits.count, 1); at++) {
+      if (this.base !== null && at > 0 && at <= this.base.height) break
       const bytes = this.#block(at)
       size += bytes.length
       if (size > limits.bytes && found.length > 0) break

@@ -45,6 +45,20 @@ export class SqliteIndexes {
     }
   }
 
+  /** The entries of the genesis block below a snapshot, apart from its outputs: the snapshot has what is unspent. */
+  addGenesis(delta: BlockDelta): void {
+    const height = Number(delta.height)
+    this.#addTransactions(height, delta.txids)
+    for (const { index, scriptPubkey } of blockTouches(delta)) {
+      this.#addHistory(this.#scriptId(scriptPubkey) ?? this.#addScript(scriptPubkey), place(height, index))
+    }
+  }
+
+  /** An output that was unspent when a snapshot was taken. */
+  addCoin(utxo: Utxo): void {
+    this.#addCoin(this.#scriptId(utxo.scriptPubkey) ?? this.#addScript(utxo.scriptPubkey), utxo)
+  }
+
   /** Takes the entries of the last block off, and scripts that appear nowhere else. */
   disconnect(delta: BlockDelta): void {
     const height = Number(delta.height)
@@ -65,7 +79,8 @@ export class SqliteIndexes {
     this.#statements.deleteTxids.run(height)
     this.#sums.subtract("txids", height, joined(delta.txids))
     for (const [id, bytes] of touched) {
-      if (this.#statements.lastHistory.get(id) !== undefined) continue
+      // An output of a snapshot is there without its transaction.
+      if (this.#statements.used.get(id, id) !== undefined) continue
       this.#statements.deleteScript.run(bytes)
       this.#sums.subtract("script", bytes, id)
     }
@@ -188,7 +203,7 @@ const prepare = (db: DatabaseSync) => {
     tx: db.prepare("SELECT place FROM tx WHERE prefix = ? ORDER BY place DESC"),
     script: db.prepare("SELECT id FROM script WHERE bytes = ?"),
     history: db.prepare("SELECT place FROM history WHERE script = ? AND place < ? ORDER BY place DESC LIMIT ?"),
-    lastHistory: db.prepare("SELECT 1 FROM history WHERE script = ? LIMIT 1"),
+    used: db.prepare("SELECT 1 FROM history WHERE script = ? UNION ALL SELECT 1 FROM coin WHERE script = ? LIMIT 1"),
     insertTxids: db.prepare("INSERT INTO txids VALUES (?, ?)"),
     insertTx: db.prepare("INSERT INTO tx VALUES (?, ?)"),
     insertScript: db.prepare("INSERT INTO script VALUES (?, ?)"),

@@ -11,6 +11,8 @@ import type * as Scope from "effect/Scope"
 export interface Salvage {
   /** The height of the last block that the file names, if that can be read. */
   readonly last: bigint | undefined
+  /** The height of the snapshot that the chain began with: blocks below it may never have been here. */
+  readonly base: bigint | undefined
   /** The bytes that are there for a block, or why there are none. */
   readonly body: (height: bigint) => Uint8Array | string
 }
@@ -22,14 +24,16 @@ export const salvage = (file: string): Effect.Effect<Salvage, never, Scope.Scope
     (db) => Effect.sync(() => (typeof db === "string" ? undefined : db.close()))
   ).pipe(
     Effect.map((db) => {
-      if (typeof db === "string") return { last: undefined, body: () => db }
+      if (typeof db === "string") return { last: undefined, base: undefined, body: () => db }
       const last = attempt(() => {
         // Keeps others from writing for as long as this is read.
         db.exec("BEGIN")
         return db.prepare("SELECT max(height) AS last FROM block").get()?.["last"]
       })
       const body = attempt(() => db.prepare("SELECT bytes FROM body WHERE height = ?"))
+      const base = attempt(() => db.prepare("SELECT height FROM base").get()?.["height"])
       return {
+        base: typeof base === "number" ? BigInt(base) : undefined,
         last: typeof last === "number" ? BigInt(last) : undefined,
         body: (height) => {
           if (typeof body === "string") return body

@@ -6,8 +6,11 @@
  * indexes are tables too, because SQLite's quick check does not look into indexes of its own.
  */
 
-/** The version that this program writes. */
+/** The version of a chain that has all its blocks. */
 export const SCHEMA_VERSION = 2
+
+/** The same with `BASE_TABLES`: a chain that began with a snapshot. Programs that know only version 2 refuse it. */
+export const SNAPSHOT_SCHEMA_VERSION = 3
 
 /** What was there from version 1 on. */
 export const CHAIN_TABLES = `
@@ -29,4 +32,10 @@ export const INDEX_TABLES = `
   CREATE TABLE coin (script INTEGER NOT NULL, key BLOB NOT NULL, PRIMARY KEY (script, key)) WITHOUT ROWID;
   CREATE TABLE history (script INTEGER NOT NULL, place INTEGER NOT NULL, PRIMARY KEY (script, place)) WITHOUT ROWID;
   CREATE TABLE checksum (name TEXT PRIMARY KEY, sum INTEGER NOT NULL) WITHOUT ROWID;
+`
+
+/** The base of a snapshot, one row. Blocks 1 to its height have no body, no undo data and no entries in the indexes. */
+export const BASE_TABLES = `
+  CREATE TABLE base (height INTEGER PRIMARY KEY, hash BLOB NOT NULL, coins INTEGER NOT NULL, utxo_hash BLOB NOT NULL,
+    coins_hash BLOB NOT NULL);
 `

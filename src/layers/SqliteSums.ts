@@ -21,7 +21,12 @@ export const SUMMED = {
   history: "the index of histories"
 } as const
 
-export type SummedTable = keyof typeof SUMMED
+/** The same of the table that only a chain has which began with a snapshot. */
+export const SUMMED_WITH_BASE = {
+  base: "what is known of the snapshot"
+} as const
+
+export type SummedTable = keyof typeof SUMMED | keyof typeof SUMMED_WITH_BASE
 
 /** A value of a row, in the order of the columns. */
 export type RowValue = number | bigint | Uint8Array
@@ -62,9 +67,9 @@ export class SqliteSums {
 }
 
 /** What the first table holds whose rows do not sum up to what is stored, or `undefined`. Reads all rows. */
-export const sumMismatch = (db: DatabaseSync): string | undefined => {
+export const sumMismatch = (db: DatabaseSync, hasBase: boolean): string | undefined => {
   const stored = storedSums(db)
-  for (const [table, holds] of Object.entries(SUMMED)) {
+  for (const [table, holds] of Object.entries(hasBase ? { ...SUMMED, ...SUMMED_WITH_BASE } : SUMMED)) {
     const rows = db.prepare(`SELECT * FROM ${table}`)
     rows.setReadBigInts(true)
     rows.setReturnArrays(true)

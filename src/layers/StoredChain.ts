@@ -45,6 +45,8 @@ export const loadChain = Effect.fn("StoredChain.load")(function* (
   if (BigInt(index.length) !== tip.height + 1n || last === undefined || !bytesEqual(last, tip.hash)) {
     return yield* storeError("Damaged", `the store holds ${index.length} blocks, its tip is ${tip.height}`)
   }
+  // While a snapshot is loaded, its base is the tip, and the block of that is not here.
+  if ((yield* store.base)?.height === tip.height) return { index, tip }
   const block = yield* readBlock(tip.height)
   if (block === undefined || !bytesEqual(blockHash(block.header), tip.hash)) {
     return yield* storeError("Damaged", `block ${tip.height} is not the one that is the tip`)

@@ -244,5 +244,9 @@ export const HASHES_PER_READ = 10_000
 export const COINS_PER_READ = 1_000
 /** Outputs with a state that is not on disk; above it the oldest is forgotten. */
 export const VOLATILE_STATES = 100_000
+/** A script or block of a snapshot, in bytes: what an answer with blocks can hold. */
+export const SNAPSHOT_RECORD = LINE_BLOCKS
+/** Blocks of a snapshot, which are in memory until its end was checked: as many as those of other branches. */
+export const SNAPSHOT_BLOCK_BYTES = SIDE_BLOCK_BYTES
 /** Changes of the chain kept for a slow subscriber: a whole reorganisation and more; older ones are reported as lag. */
 export const CHAIN_EVENTS = 512

@@ -104,7 +104,7 @@ export class Blockchain extends Context.Service<
     /** The height of a block of the best chain; a plain read. */
     readonly heightOf: (hash: Hash256) => Height | undefined
     readonly block: (height: Height) => Effect.Effect<Block | undefined, StoreError>
-    /** Stored wire bytes of blocks of the best chain: at least one where there is one, then up to both limits. */
+    /** Stored wire bytes of blocks of the best chain, as `ChainStore.blocks` gives them. */
     readonly blocks: (
       from: Height,
       to: Height,

@@ -50,6 +50,17 @@ export interface HistoryEntry extends TransactionPlace {
   readonly txid: Hash256
 }
 
+/** What a chain began with that did not begin with its genesis: a block, and the outputs that were unspent after it. */
+export interface SnapshotBase {
+  readonly height: Height
+  readonly hash: Hash256
+  readonly utxoCount: bigint
+  /** The hash of the set as `timed` computes it. */
+  readonly utxoHash: Hash256
+  /** SHA-256 of the outputs as a snapshot has them. Unlike `utxoHash` it covers where each of them ends. */
+  readonly coinsHash: Hash256
+}
+
 /** The store failed or holds what it cannot hold. `Damaged` needs the operator, who has `timenode chain verify --repair`. */
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
   operation: Schema.String,
@@ -64,7 +75,10 @@ export class ChainStore extends Context.Service<
     readonly tip: Effect.Effect<ChainTip | null, StoreError>
     /** Hashes of the best chain from `from` on, at most `limit`. */
     readonly hashes: (from: Height, limit: number) => Effect.Effect<ReadonlyArray<Hash256>, StoreError>
-    /** Wire bytes of blocks of the best chain, in order: at least one where there is one, then up to both limits. */
+    /**
+     * Wire bytes of blocks of the best chain, in order: at least one where there is one, then up to both limits, and up
+     * to the first that is not here (see `base`).
+     */
     readonly blocks: (
       from: Height,
       to: Height,
@@ -90,6 +104,8 @@ export class ChainStore extends Context.Service<
     /** Undo data of the last `count` blocks, newest first. */
     readonly undo: (count: number) => Effect.Effect<ReadonlyArray<BlockDelta>, StoreError>
     readonly commit: (batch: ChainBatch) => Effect.Effect<void, StoreError>
+    /** The snapshot that the chain began with: blocks 1 to its height are not here. Null where all are. */
+    readonly base: Effect.Effect<SnapshotBase | null>
   }
 >()("timenode/services/ChainStore") {
   /** An empty store that accepts every batch and keeps nothing, except as overridden. */
@@ -108,6 +124,7 @@ export class ChainStore extends Context.Service<
         history: () => Effect.succeed([]),
         undo: () => Effect.succeed([]),
         commit: () => Effect.void,
+        base: Effect.succeed(null),
         ...overrides
       })
     )

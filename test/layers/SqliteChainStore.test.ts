@@ -160,7 +160,7 @@ describe("SqliteChainStore's file", () => {
       const file = yield* newFile
       yield* written(file, links(2))
       const db = new DatabaseSync(file)
-      db.exec("UPDATE meta SET schema = schema + 1")
+      db.exec("UPDATE meta SET schema = schema + 2")
       db.close()
       yield* isLeftAlone(file, "NewerSchema")
     })

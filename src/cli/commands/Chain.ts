@@ -6,6 +6,7 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { hashFromHex } from "../../protocol/Hash.ts"
 import { height } from "../../protocol/Height.ts"
 import { storageFlags } from "../config/Flags.ts"
 import { paragraph } from "./HelpText.ts"
@@ -104,8 +105,70 @@ const importCommand = Command.make(
   Command.withShortDescription("Put blocks from a file on the chain")
 )
 
+const hashFlag = Flag.String("hash").pipe(
+  Flag.filterMap(
+    (text) => Option.fromUndefinedOr(hashFromHex(text)),
+    () => "a hash of 64 hexadecimal digits"
+  ),
+  Flag.withMetavar("HEX"),
+  Flag.withDescription("The snapshot-hash that it must have, as you know it from elsewhere"),
+  Flag.optional
+)
+
+const saveCommand = Command.make(
+  "save",
+  {
+    ...storageFlags,
+    height: heightFlag("height", "Block after which the outputs are unspent (default: 100 blocks below the tip)"),
+    file: Argument.String("FILE").pipe(Argument.withDescription("Where it is written; - is standard output"))
+  },
+  ({ file, height, ...flags }) =>
+    Effect.flatMap(
+      load(() => import("../programs/SaveSnapshot.ts")),
+      ({ saveSnapshot }) => saveSnapshot(flags, file, height)
+    )
+).pipe(
+  Command.withDescription(
+    paragraph(
+      "Write a snapshot: all unspent outputs after a block, the hashes of the blocks up to it, and the 100 blocks after",
+      "it. The same block makes the same bytes on every node, so that their snapshot-hash can be compared."
+    )
+  ),
+  Command.withShortDescription("Write the unspent outputs at a block")
+)
+
+const loadCommand = Command.make(
+  "load",
+  {
+    ...storageFlags,
+    hash: hashFlag,
+    file: Argument.String("FILE").pipe(
+      Argument.withDescription("A snapshot, compressed if the name ends in .gz; - is standard input")
+    )
+  },
+  ({ file, hash, ...flags }) =>
+    Effect.flatMap(
+      load(() => import("../programs/LoadSnapshot.ts")),
+      ({ loadSnapshotFile }) => loadSnapshotFile(flags, file, hash)
+    )
+).pipe(
+  Command.withDescription(
+    paragraph(
+      "Begin a chain with a snapshot, in a data directory that has none. It is checked as far as it can be without the",
+      "blocks before it, and loaded whole or not at all. What it says is trusted: give --hash."
+    )
+  ),
+  Command.withShortDescription("Begin a chain with a snapshot")
+)
+
+const snapshot = Command.make("snapshot").pipe(
+  Command.withDescription("Write a snapshot of a stopped node's chain, or begin a chain with one."),
+  Command.withShortDescription("Write a snapshot, or begin with one"),
+  Command.withSubcommands([saveCommand, loadCommand])
+)
+
 export const chain = Command.make("chain").pipe(
   Command.withDescription("Work on the chain in a data directory. The node must not be running."),
   Command.withShortDescription("Inspect, check, copy or fill the chain of a stopped node"),
-  Command.withSubcommands([info, verify, exportCommand, importCommand])
+  Command.withSubcommands([info, verify, exportCommand, importCommand, snapshot])
 )

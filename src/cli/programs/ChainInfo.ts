@@ -11,7 +11,8 @@ import { readStoppedChain } from "./StoppedChain.ts"
 export const printInfo = (flags: StorageFlagValues) =>
   readStoppedChain(
     flags,
-    Effect.fnUntraced(function* ({ network }, { tip }) {
+    Effect.fnUntraced(function* ({ network }, { store, tip }) {
+      const base = yield* store.base
       const { count, hash } = yield* (yield* UtxoStore).summary
       yield* Console.log(
         [
@@ -19,7 +20,8 @@ export const printInfo = (flags: StorageFlagValues) =>
           `height: ${tip.height}`,
           `tip: ${toHex(tip.hash)}`,
           `utxo-count: ${count}`,
-          `utxo-hash: ${toHex(hash)}`
+          `utxo-hash: ${toHex(hash)}`,
+          ...(base === null ? [] : [`snapshot: not verified, blocks 1 to ${base.height} are not here`])
         ].join("\n")
       )
     })

@@ -36,6 +36,11 @@ export const exportChain = (flags: StorageFlagValues, first: Option.Option<Heigh
       if (from > to || to > tip.height) {
         return yield* failure("usage", `there are no blocks ${from} to ${to}: the chain ends at height ${tip.height}`)
       }
+      const base = yield* store.base
+      if (base !== null && from <= base.height && to > 0n) {
+        const detail = `blocks 1 to ${base.height} are not here: the chain began with a snapshot`
+        return yield* failure("failed", `${detail}; --from ${base.height + 1n} writes what comes after`)
+      }
       yield* storedBlocks(store, from, to).pipe(
         Stream.map((blocks) => Buffer.concat(blocks.flatMap((block) => [block, LINE_END]))),
         printAll

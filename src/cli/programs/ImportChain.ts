@@ -1,12 +1,7 @@
 /**
  * Blocks from lines onto a chain.
  */
-import { createReadStream } from "node:fs"
-import { pipeline } from "node:stream"
-import { createGunzip } from "node:zlib"
-import * as NodeStream from "@effect/platform-node/NodeStream"
 import * as Effect from "effect/Effect"
-import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import type { Block } from "../../protocol/Block.ts"
 import { BLOCKS_PER_COMMIT, LINE_BLOCKS } from "../../protocol/Limits.ts"
@@ -14,6 +9,7 @@ import { decodeBlock, Framer } from "../../protocol/wire/Wire.ts"
 import { Blockchain } from "../../services/Blockchain.ts"
 import { failure } from "../CommandFailure.ts"
 import type { StorageFlagValues } from "../config/Flags.ts"
+import { readInput } from "./Input.ts"
 import { makeProgress } from "./Progress.ts"
 import { writeStoppedChain } from "./StoppedChain.ts"
 
@@ -47,7 +43,7 @@ const importBlocks = Effect.fnUntraced(function* (file: string) {
     }
   })
 
-  yield* (yield* open(file)).pipe(
+  yield* (yield* readInput(file)).pipe(
     Stream.mapError(({ message }) => failure("failed", `cannot read ${name}: ${message}`)),
     Stream.mapAccum(
       () => new LineReader(),
@@ -90,21 +86,6 @@ class LineReader {
     lines.push({ line: this.#line, block: "_tag" in block ? block.message : block })
   }
 }
-
-const open = (
-  file: string
-): Effect.Effect<Stream.Stream<Uint8Array, { readonly message: string }>, never, Stdio.Stdio> =>
-  file === "-"
-    ? Effect.map(Stdio.Stdio, ({ stdin }) => stdin)
-    : Effect.succeed(
-        NodeStream.fromReadable<Uint8Array, Error>({
-          evaluate: () => {
-            const bytes = createReadStream(file)
-            return file.endsWith(".gz") ? pipeline(bytes, createGunzip(), () => {}) : bytes
-          },
-          onError: (cause) => (cause instanceof Error ? cause : new Error(String(cause)))
-        })
-      )
 
 const misplaced = ({ header }: Block): string =>
   `the parent of block ${header.height} is not the end of this chain, so that it was not put on`

@@ -29,6 +29,13 @@ export const repairChain = Effect.fnUntraced(function* (chain: StoredChain, dama
   const file = chainFile(chain.dataDir)
   const { kept, last, reason } = yield* Effect.gen(function* () {
     const left = yield* salvage(file)
+    if (left.base !== undefined) {
+      const detail = `the chain in ${chain.dataDir} began with a snapshot at height ${left.base}`
+      return yield* failure(
+        "dataDirectory",
+        `${detail}, without the blocks that a repair begins with; move it away and load one again, or start without`
+      )
+    }
     const rebuilt = yield* rebuild(left).pipe(Effect.provide(rules({ ...chain, dataDir: scratch }), { local: true }))
     return { ...rebuilt, last: left.last }
   }).pipe(Effect.scoped)

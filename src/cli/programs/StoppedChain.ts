@@ -91,6 +91,15 @@ export const storeFailure = (dataDir: string | null, { detail, operation, reason
   }
 }
 
+/** The configuration that flags and files name, with a data directory. */
+export const storedChain = Effect.fnUntraced(function* (flags: StorageFlagValues) {
+  const { node } = yield* readConfig(flags)
+  if (node.dataDir === null) {
+    return yield* failure("usage", "storage.backend is memory, so that there is no data directory to work on")
+  }
+  return { ...node, dataDir: node.dataDir }
+})
+
 // --- internal ---
 
 const absent = ({ dataDir }: StoredChain): CommandFailure =>
@@ -100,11 +109,3 @@ const ADVICE = "timenode start and timenode chain import make one, --data-dir na
 
 const coins = ({ dataDir, network }: StoredChain) =>
   ViewUtxoStore.layer.pipe(Layer.provideMerge(SqliteChainStore.layer({ file: chainFile(dataDir), network })))
-
-const storedChain = Effect.fnUntraced(function* (flags: StorageFlagValues) {
-  const { node } = yield* readConfig(flags)
-  if (node.dataDir === null) {
-    return yield* failure("usage", "storage.backend is memory, so that there is no data directory to work on")
-  }
-  return { ...node, dataDir: node.dataDir }
-})

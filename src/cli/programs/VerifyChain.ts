@@ -45,6 +45,15 @@ export const verifyChain = (flags: StorageFlagValues, repair: boolean) =>
 // --- internal ---
 
 const check = Effect.fnUntraced(function* (chain: StoredChain, { store, tip }: OpenChain) {
+  const base = yield* store.base
+  if (base !== null) {
+    // The file is what was written, or it would not have been opened. More cannot be said without the first blocks.
+    return yield* failure(
+      "failed",
+      `the file is sound, but its chain began with a snapshot at height ${base.height}: blocks 1 to ${base.height} ` +
+        "are not here, so that it cannot be verified"
+    )
+  }
   const stored = yield* (yield* UtxoStore).summary
   const scratch = yield* scratchDirectory(chain.dataDir, "verify-")
   const left = yield* replay(store, tip.height).pipe(
