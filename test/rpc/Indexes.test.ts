@@ -317,6 +317,12 @@ describe("getchaintips", () => {
       for (const block of branch) yield* chain.connect([block])
       const tip = { branchlen: 4, hash: toHex(blockHash(branch.at(-1)!.header)), height: 31, status: "valid-headers" }
       assert.deepStrictEqual(yield* result("getchaintips"), [tip, active])
+
+      const [first] = chainOf(1, 29, blockHash(BLOCKS[28]!.header))
+      const bad = { ...first!, header: { ...first!.header, version: 77 } }
+      yield* Effect.flip(chain.connect([bad]))
+      const invalid = { branchlen: 1, hash: toHex(blockHash(bad.header)), height: 29, status: "invalid" }
+      assert.deepStrictEqual(yield* result("getchaintips"), [tip, active, invalid])
     })
   )
 })

@@ -147,9 +147,9 @@ export const getchaintips = defineMethod({
       branchlen: Schema.Int.annotate({ description: "blocks after the last one shared with the best chain" }),
       hash: HashResult,
       height: HeightResult,
-      status: Schema.Literals(["active", "valid-headers"]).annotate({
+      status: Schema.Literals(["active", "invalid", "valid-headers"]).annotate({
         description:
-          "active is the best chain; of valid-headers all blocks are here, but their spending was not checked"
+          "active is the best chain; of valid-headers all blocks are here, but their spending was not checked; invalid breaks a rule"
       })
     })
   ),
@@ -157,7 +157,11 @@ export const getchaintips = defineMethod({
   run: () =>
     Effect.map(Blockchain, (chain) => {
       const active = { tip: chain.tip(), length: 0, status: "active" as const }
-      const beside = chain.branches().map((branch) => ({ ...branch, status: "valid-headers" as const }))
+      const beside = chain.branches().map(({ length, rejected, tip }) => ({
+        length,
+        status: rejected === null ? ("valid-headers" as const) : ("invalid" as const),
+        tip
+      }))
       return [active, ...beside]
         .sort((a, b) => Number(b.tip.height - a.tip.height))
         .map(({ length, status, tip }) => ({ branchlen: length, hash: toHex(tip.hash), height: tip.height, status }))
