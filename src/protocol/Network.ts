@@ -1,12 +1,12 @@
 /**
- * The two networks: names, ports, start of time.
+ * The networks: names, ports, start of time. Two are public, and anybody can begin another.
  *
- * Both use the magic "TIME" and protocol version 1; what separates them is the genesis block ({@link ./Genesis.ts}).
+ * All use the magic "TIME" and protocol version 1; what separates them is the genesis block ({@link ./Genesis.ts}).
  */
 import { height, type Height } from "./Height.ts"
 import { type Satoshi, satoshi } from "./Satoshi.ts"
 
-export type NetworkName = "testnet" | "mainnet"
+export type NetworkName = "testnet" | "mainnet" | "devnet"
 
 export interface Network {
   readonly name: NetworkName
@@ -48,7 +48,20 @@ export const mainnet: Network = {
   addressDigit: "1"
 }
 
-export const networks: Readonly<Record<NetworkName, Network>> = { testnet, mainnet }
+/** The public networks. */
+export const networks: Readonly<Record<"testnet" | "mainnet", Network>> = { testnet, mainnet }
+
+/**
+ * A network of its own to develop on, which begins when its maker says and makes blocks at the pace that suits him. Its
+ * addresses look like those of the testnet.
+ */
+export const devnet = (pace: Pick<Network, "genesisTime" | "blockSeconds">): Network => ({
+  ...testnet,
+  ...pace,
+  name: "devnet",
+  p2pPort: 24200,
+  rpcPort: 24201
+})
 
 /** The height whose block is due at `now` (seconds); 0 before genesis. */
 export const expectedHeight = (network: Network, now: bigint): Height =>

@@ -3,7 +3,7 @@ import * as Result from "effect/Result"
 import { addressOf, addressScript, parseAddress, scriptText } from "../../src/protocol/Address.ts"
 import type { PublicKey } from "../../src/protocol/Ed25519.ts"
 import { sha256, toHex } from "../../src/protocol/Hash.ts"
-import { mainnet, type NetworkName, networks, testnet } from "../../src/protocol/Network.ts"
+import { mainnet, networks, testnet } from "../../src/protocol/Network.ts"
 import { fromHex, readVectors } from "../fixtures/Vectors.ts"
 
 const vectors = readVectors("signatures.json")
@@ -16,7 +16,7 @@ describe("Address", () => {
   it("is the recorded address of every recorded key", () => {
     assert.strictEqual(vectors.addresses.length, 31)
     for (const { address, length, network: display, payload_hex, public_key } of vectors.addresses) {
-      const network = networks[display.toLowerCase() as NetworkName]
+      const network = networks[display.toLowerCase() as keyof typeof networks]
       assert.strictEqual(addressOf(fromHex<PublicKey>(public_key), network), address)
       assert.strictEqual(address.length, length)
       const parsed = Result.getOrThrow(parseAddress(address))
