@@ -92,9 +92,11 @@ export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
   // Without a registry of the caller's there is nothing extra.
   const registry = (parts.peers ?? TcpPeerRegistry.layer) as NonNullable<Parts<E, Extra>["peers"]>
   const peers = registry.pipe(Layer.provide(InlineAnswers.layer))
-  const programs = Layer.mergeAll(Listener.layer, Dialer.layer, ForkResolver.layer).pipe(
+  const programs = Layer.mergeAll(Listener.layer, Dialer.layer).pipe(
     Layer.provide(PeerHandler.layer),
-    Layer.provideMerge(Layer.mergeAll(BlockSync.layer, GossipRelay.layer))
+    Layer.provideMerge(BlockSync.layer),
+    Layer.provideMerge(ForkResolver.layer),
+    Layer.provideMerge(GossipRelay.layer)
   )
   return programs.pipe(Layer.provideMerge(peers), Layer.provideMerge(state))
 }

@@ -3,7 +3,8 @@
  *
  * One fiber asks for ranges as `RangePlan` says, another connects what has come, in order. A peer that does not answer,
  * is late, or whose blocks do not fit is passed over for a while, which costs its own ranges only; silence is never
- * taken for an answer, and nothing is rolled back here: that is for `ForkResolver` to find out and for `Blockchain` to do.
+ * taken for an answer, and nothing is rolled back here: that is for `Forks` to find out and for `Blockchain` to do. When it
+ * has happened, what was planned and fetched for the branch before is given up.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -12,6 +13,7 @@ import * as FiberMap from "effect/FiberMap"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
 import { describe, provesMisbehaviour } from "../consensus/BlockRejection.ts"
 import { type Block, blockMemory } from "../protocol/Block.ts"
 import { bytesEqual } from "../protocol/ByteArray.ts"
@@ -21,10 +23,10 @@ import { expectedHeight } from "../protocol/Network.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 import { Blockchain, type BlockRejected, type BlockVerdict } from "../services/Blockchain.ts"
 import type { StoreError } from "../services/ChainStore.ts"
+import { Forks } from "../services/Forks.ts"
 import { PeerRegistry } from "../services/PeerRegistry.ts"
 import { Sync } from "../services/Sync.ts"
 import { expel } from "./Expulsion.ts"
-import * as ForkResolver from "./ForkResolver.ts"
 import * as Policies from "./Policies.ts"
 import { type Ask, type Fetched, RangePlan, type Rivals } from "./RangePlan.ts"
 import { SyncSources } from "./SyncSources.ts"
@@ -35,10 +37,13 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const registry = yield* PeerRegistry
     const chain = yield* Blockchain
+    const forks = yield* Forks
 
     const sources = new SyncSources()
     const speed = new SyncSpeed()
     let plan = new RangePlan<Block>(chain.tip().height + 1n)
+    /** The tip that what is planned continues. */
+    let head = chain.tip()
     let isConnecting = false
     /** The height at which this sync began; undefined at rest. */
     let began: Height | undefined
@@ -66,9 +71,16 @@ export const layer = Layer.effect(
     })
 
     const startOver = Effect.suspend(() => {
-      plan = new RangePlan(chain.tip().height + 1n)
+      head = chain.tip()
+      plan = new RangePlan(head.height + 1n)
       return FiberMap.clear(fetching)
     })
+
+    /** False when another branch has become the best chain. */
+    const isHeadOnChain = () => {
+      const hash = chain.hashAt(head.height)
+      return hash !== undefined && bytesEqual(hash, head.hash)
+    }
 
     // --- fetching ---
 
@@ -130,6 +142,7 @@ export const layer = Layer.effect(
       const now = yield* Clock.currentTimeMillis
       yield* endOutrun
       if (now < pausedUntil) return
+      if (!isConnecting && !isHeadOnChain()) yield* startOver
       if (isResting()) yield* begin
       for (const ask of plan.plan(yield* reachable, now, lateAfter())) {
         if (ask.insteadOf !== undefined) yield* forsake(ask.insteadOf, true)
@@ -148,11 +161,11 @@ export const layer = Layer.effect(
 
     // --- connecting ---
 
-    /** The peer's block does not follow our tip. Nothing is connected while its branch is looked into. */
+    /** The peer's block does not follow our tip. Others are asked while its branch is looked into. */
     const diverged = Effect.fnUntraced(function* (peer: PeerId, verdict: BlockVerdict) {
       yield* Effect.logDebug(`${peer} is on another branch at height ${plan.next}: ${verdict._tag}`)
       yield* forsake(peer, false)
-      if (yield* ForkResolver.resolve(peer)) sources.forgive(peer)
+      yield* forks.consider(peer)
     })
 
     const rejected = Effect.fnUntraced(function* (peer: PeerId, { height, rejection }: BlockRejected) {
@@ -179,7 +192,7 @@ export const layer = Layer.effect(
       plan.connected(tip.height + 1n)
       if (Result.isSuccess(result)) {
         const verdict = result.success.at(-1)!
-        if (verdict._tag === "Orphan" || verdict._tag === "SideBranch") {
+        if (isHeadOnChain() && (verdict._tag === "Orphan" || verdict._tag === "SideBranch")) {
           yield* diverged(senderOf(batch, result.success.length - 1), verdict)
         }
       } else if (result.failure._tag === "BlockRejected") {
@@ -188,8 +201,8 @@ export const layer = Layer.effect(
       } else {
         yield* storeFailed(result.failure)
       }
-      // What was fetched for another branch is of no use.
-      if (!bytesEqual(chain.tip().hash, tip.hash)) yield* startOver
+      if (isHeadOnChain()) head = tip
+      else yield* startOver
     })
 
     const connectReady = Effect.gen(function* () {
@@ -205,6 +218,17 @@ export const layer = Layer.effect(
       }
     })
     yield* Queue.take(toConnect).pipe(Effect.andThen(connectReady), Effect.forever, Effect.forkScoped)
+
+    /** Who did not fit the branch before may fit this one, and may be all that has more of it. */
+    const changedBranch = Effect.sync(() => {
+      sources.forgiveAll()
+      Queue.offerUnsafe(toAsk, undefined)
+    })
+    yield* chain.changes.pipe(
+      Stream.filter(({ _tag }) => _tag !== "Connected"),
+      Stream.runForEach(() => changedBranch),
+      Effect.forkScoped({ startImmediately: true })
+    )
 
     // --- the service ---
 

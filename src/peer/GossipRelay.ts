@@ -14,13 +14,13 @@ export const layer = Layer.effect(
     // A Set iterates in the order of insertion, so that its first entry is the oldest.
     const seen = new Set<string>()
     return Gossip.of({
-      relay: (content, message, from) =>
+      relay: (content, message, from, to) =>
         Effect.suspend(() => {
           const name = `${message._tag} ${content}`
           if (seen.has(name)) return Effect.succeed("known")
           seen.add(name)
           if (seen.size > Limits.SEEN_GOSSIP) seen.delete(seen.values().next().value!)
-          return Effect.as(registry.broadcast(message, from === null ? {} : { except: from }), "relayed")
+          return Effect.as(registry.broadcast(message, { ...(from && { except: from }), ...(to && { to }) }), "relayed")
         })
     })
   })

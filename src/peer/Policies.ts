@@ -84,6 +84,8 @@ export const passOver = Duration.seconds(60)
 export const forkVote = Duration.seconds(10)
 /** How long looking into one peer's branch may take: ten questions, a hundred blocks and the vote. */
 export const forkResolution = Duration.minutes(2)
+/** So long, peers of the same branch wait for the one that is looked into; then the next is, beside it. */
+export const forkTurn = Duration.seconds(10)
 /** The range that a sync waits for is late after this time, or after so many times what answers take of late. */
 export const lateRange = Duration.seconds(2)
 export const lateAnswers = 3

@@ -50,9 +50,9 @@ export class SyncSources {
     this.#passedOver.set(peer, until)
   }
 
-  /** The peer's chain is ours now. */
-  forgive(peer: PeerId): void {
-    this.#passedOver.delete(peer)
+  /** Lets everybody back. */
+  forgiveAll(): void {
+    this.#passedOver.clear()
   }
 
   /** Lets those back whose time is over. */

@@ -234,6 +234,8 @@ export const SIDE_BLOCK_DISTANCE = 2 * REORG_DEPTH
 export const INVALID_BLOCKS = SIDE_BLOCKS
 /** Peers whose branches are looked into at a time: each may send one answer with blocks. */
 export const FORKS_AT_ONCE = 4
+/** Peers whose branches are looked into, wait for it, or are left alone after it: as many as there are connections. */
+export const FORKS_WAITING = INBOUND_SLOTS + OUTBOUND_SLOTS
 /** Stored blocks kept in memory, because peers that sync ask for the same ranges. */
 export const HOT_BLOCKS = 32 * MiB
 /** Pages of the store's file that are kept in memory. */

@@ -8,12 +8,21 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Message } from "../protocol/Message.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
+import type { PeerInfo } from "./PeerRegistry.ts"
 
 export class Gossip extends Context.Service<
   Gossip,
   {
-    /** Sends to all peers but `from` unless it was relayed before. `content` names the thing: a hash in hex. */
-    readonly relay: (content: string, message: Message, from: PeerId | null) => Effect.Effect<"relayed" | "known">
+    /**
+     * Sends to all peers but `from`, or to those of them that `to` chooses, unless it was relayed before. `content` names
+     * the thing: a hash in hex.
+     */
+    readonly relay: (
+      content: string,
+      message: Message,
+      from: PeerId | null,
+      to?: (peer: PeerInfo) => boolean
+    ) => Effect.Effect<"relayed" | "known">
   }
 >()("timenode/services/Gossip") {
   /** Relays nothing, except as overridden. */

@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import { AddressBook } from "../services/AddressBook.ts"
 import { Blockchain } from "../services/Blockchain.ts"
 import { ChainStore } from "../services/ChainStore.ts"
+import { Forks } from "../services/Forks.ts"
 import { Gossip } from "../services/Gossip.ts"
 import { MasternodeRegistry } from "../services/MasternodeRegistry.ts"
 import { Mempool } from "../services/Mempool.ts"
@@ -23,6 +24,7 @@ export const layer = Layer.mergeAll(
   AddressBook.layerTest(),
   Blockchain.layerTest(),
   ChainStore.layerTest(),
+  Forks.layerTest(),
   Gossip.layerTest(),
   MasternodeRegistry.layerTest(),
   Mempool.layerTest(),

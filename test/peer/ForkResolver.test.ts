@@ -10,19 +10,27 @@ import * as MemoryChainStore from "../../src/layers/MemoryChainStore.ts"
 import * as MemoryMempool from "../../src/layers/MemoryMempool.ts"
 import * as ViewUtxoStore from "../../src/layers/ViewUtxoStore.ts"
 import * as ForkResolver from "../../src/peer/ForkResolver.ts"
+import * as GossipRelay from "../../src/peer/GossipRelay.ts"
 import * as Policies from "../../src/peer/Policies.ts"
 import { type Block, blockHash } from "../../src/protocol/Block.ts"
 import { compareBytes } from "../../src/protocol/ByteArray.ts"
 import { height } from "../../src/protocol/Height.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import type { Message, MessageOf } from "../../src/protocol/Message.ts"
-import type { PeerId } from "../../src/protocol/PeerId.ts"
+import { type PeerId, peerId } from "../../src/protocol/PeerId.ts"
 import { SATOSHI_PER_TIME } from "../../src/protocol/Satoshi.ts"
 import { type Transaction, txid } from "../../src/protocol/Transaction.ts"
 import { Blockchain } from "../../src/services/Blockchain.ts"
+import type { Gossip } from "../../src/services/Gossip.ts"
 import { NodeConfig } from "../../src/services/NodeConfig.ts"
 import type { Offence, PeerGuard } from "../../src/services/PeerGuard.ts"
-import { type PeerRegistry, RequestError, type RequestPolicy, RequestTimeout } from "../../src/services/PeerRegistry.ts"
+import {
+  type PeerRegistry,
+  PeerNotConnected,
+  RequestError,
+  type RequestPolicy,
+  RequestTimeout
+} from "../../src/services/PeerRegistry.ts"
 import { blockAt, owner, spend } from "../fixtures/Blocks.ts"
 import { chainOf, ORIGIN, rival } from "../services/BlockchainSuite.ts"
 import { branchOf, hashOf, oldForm } from "../services/ReorganisationSuite.ts"
@@ -51,6 +59,8 @@ const world = (remotes: ReadonlyArray<Remote>) => {
   const asked: Array<readonly [PeerId, Question]> = []
   const offences: Array<readonly [PeerId, Offence]> = []
   const gone: Array<PeerId> = []
+  /** Who was told of which block. */
+  const told: Array<readonly [PeerId, Block]> = []
   const peers = new Map(remotes.map((remote, index) => [peer(index + 1), remote]))
   const answer = (question: Question, { chain, seconds, sends }: Remote): Message => {
     switch (question._tag) {
@@ -69,7 +79,10 @@ const world = (remotes: ReadonlyArray<Remote>) => {
   }
   const request = (to: PeerId, question: Question, policy: RequestPolicy) =>
     Effect.suspend(() => {
-      const remote = peers.get(to)!
+      const remote = peers.get(to)
+      if (remote === undefined) {
+        return Effect.fail(new RequestError({ reason: new PeerNotConnected({ peer: to }) }))
+      }
       const before = asked.filter(([of]) => of === to).length
       asked.push([to, question])
       if (remote.silent?.(question, before) !== true) {
@@ -85,25 +98,34 @@ const world = (remotes: ReadonlyArray<Remote>) => {
     Layer.provide(MemoryChainStore.layer),
     Layer.provide(NodeConfig.layerTest())
   )
-  const connected = Effect.sync(() =>
-    [...peers].map(([peer, { agent = "timed", direction = "outbound" }]) => peerInfo({ peer, agent, direction }))
+  const infos = [...peers].map(([peer, { agent = "timed", direction = "outbound" }]) =>
+    peerInfo({ peer, agent, direction })
   )
-  const layer = Layer.mergeAll(
-    chain,
-    guard(offences),
-    registry(
-      {},
-      {
-        peers: connected,
-        disconnect: (peer) => Effect.sync(() => void gone.push(peer)),
-        request: request as unknown as PeerRegistry["Service"]["request"]
-      }
+  const tell = (to: PeerId, message: Message) => {
+    if (message._tag === "BlockAnnouncement") told.push([to, message.block])
+  }
+  const layer = Layer.mergeAll(GossipRelay.layer, chain, guard(offences)).pipe(
+    Layer.provideMerge(
+      registry(
+        {},
+        {
+          peers: Effect.succeed(infos),
+          send: (to, message) => Effect.sync(() => tell(to, message)),
+          broadcast: (message, { except, to = () => true } = {}) =>
+            Effect.sync(() => {
+              for (const info of infos) if (info.peer !== except && to(info)) tell(info.peer, message as Message)
+              return { sent: infos.length, skipped: 0 }
+            }),
+          disconnect: (peer) => Effect.sync(() => void gone.push(peer)),
+          request: request as unknown as PeerRegistry["Service"]["request"]
+        }
+      )
     )
   )
   /** Who was asked, and how often, for what. */
   const count = (tag: Question["_tag"], of?: PeerId) =>
     asked.filter(([to, question]) => question._tag === tag && (of === undefined || to === of)).length
-  return { asked, offences, gone, layer, count }
+  return { asked, offences, gone, told, layer, count }
 }
 
 const has = (blocks: ReadonlyArray<Block>) =>
@@ -113,23 +135,25 @@ const has = (blocks: ReadonlyArray<Block>) =>
   })
 
 /** Looks into the branch of a peer while the clock goes on: what came of it, and after how many milliseconds. */
-const resolve = Effect.fnUntraced(function* (of = peer(1)) {
-  const began = yield* Clock.currentTimeMillis
-  const fiber = yield* ForkResolver.resolve(of).pipe(
-    Effect.flatMap((taken) => Effect.map(Clock.currentTimeMillis, (now) => [taken, now - began] as const)),
-    Effect.forkChild({ startImmediately: true })
-  )
-  for (let second = 0; second < 130 && fiber.pollUnsafe() === undefined; second++) {
-    for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
-    yield* TestClock.adjust("1 second")
-  }
-  return yield* Fiber.join(fiber)
-})
+const resolve = (of = peer(1)) =>
+  Effect.gen(function* () {
+    const began = yield* Clock.currentTimeMillis
+    const forks = yield* ForkResolver.make
+    const fiber = yield* forks.resolve(of).pipe(
+      Effect.flatMap((taken) => Effect.map(Clock.currentTimeMillis, (now) => [taken, now - began] as const)),
+      Effect.forkChild({ startImmediately: true })
+    )
+    for (let second = 0; second < 130 && fiber.pollUnsafe() === undefined; second++) {
+      for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
+      yield* TestClock.adjust("1 second")
+    }
+    return yield* Fiber.join(fiber)
+  }).pipe(Effect.scoped)
 
 const inWorld = <A, E>(
   here: ReturnType<typeof world>,
   ours: ReadonlyArray<Block>,
-  run: Effect.Effect<A, E, Blockchain | PeerRegistry | PeerGuard>
+  run: Effect.Effect<A, E, Blockchain | PeerRegistry | PeerGuard | Gossip>
 ) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(dueMillis(1_000))
@@ -354,4 +378,147 @@ describe("a branch of a peer", () => {
       }).pipe(Effect.scoped)
     )
   })
+
+  /** Has branches looked into as a node does, and lets time go on. */
+  const considered = <A, E, R>(
+    run: (forks: {
+      readonly consider: (...peers: ReadonlyArray<PeerId>) => Effect.Effect<void>
+      readonly pass: (seconds: number) => Effect.Effect<void>
+    }) => Effect.Effect<A, E, R>
+  ) =>
+    Effect.gen(function* () {
+      const forks = yield* ForkResolver.make
+      const turns = Effect.forEach(Array.from({ length: 200 }), () => Effect.yieldNow, { discard: true })
+      const pass = (seconds: number) =>
+        Effect.forEach(Array.from({ length: seconds }), () => Effect.andThen(TestClock.adjust("1 second"), turns), {
+          discard: true
+        })
+      const consider = (...peers: ReadonlyArray<PeerId>) =>
+        Effect.andThen(Effect.forEach(peers, forks.consider, { discard: true }), turns)
+      return yield* run({ consider, pass })
+    }).pipe(Effect.scoped)
+
+  it.effect("is fetched from one of the peers that are on it, and from the next when that one lasts", () => {
+    const all = Array.from({ length: 6 }, (_, index) => peer(index + 1))
+    const here = world(many(6, { chain: theirs }))
+    const stalls = { chain: theirs, silent: ({ _tag }: Question) => _tag === "GetBlocks" }
+    const there = world([stalls, ...many(5, { chain: theirs })])
+    return Effect.gen(function* () {
+      yield* inWorld(
+        here,
+        ours,
+        considered(({ consider }) => Effect.andThen(consider(...all), has(theirs.slice(0, 31))))
+      )
+      assert.strictEqual(here.count("GetBlocks"), 1)
+      yield* inWorld(
+        there,
+        ours,
+        considered(({ consider, pass }) =>
+          Effect.gen(function* () {
+            yield* consider(...all)
+            yield* pass(Duration.toSeconds(Policies.forkTurn) - 1)
+            yield* has(ours)
+            assert.strictEqual(there.count("GetBlocks"), 1)
+            yield* pass(1)
+            yield* has(theirs.slice(0, 31))
+            assert.isAtMost(there.count("GetBlocks"), 1 + Limits.FORKS_AT_ONCE)
+          })
+        )
+      )
+    })
+  })
+
+  it.effect("is voted on once, however many peers are on it, when most are not", () => {
+    const here = world([...many(5, { chain: theirs }), ...many(10, { chain: ours })])
+    return inWorld(
+      here,
+      ours,
+      considered(({ consider, pass }) =>
+        Effect.gen(function* () {
+          yield* consider(...Array.from({ length: 5 }, (_, index) => peer(index + 1)))
+          yield* pass(15)
+          yield* has(ours)
+          assert.strictEqual(here.count("GetBlockHash", peer(15)), 1)
+          assert.strictEqual(here.count("GetBlocks"), 1)
+        })
+      )
+    )
+  })
+
+  it.effect("waits for its place behind four others, and comes to it when they are late", () => {
+    const stalling = Array.from({ length: 6 }, (_, index): Remote => {
+      const chain = [...ours.slice(0, 12 + index), ...branchOf(ours, 12 + index, 25)]
+      return { chain, silent: ({ _tag }) => _tag === "GetBlocks" }
+    })
+    const here = world([...stalling, ...many(20, { chain: theirs })])
+    return inWorld(
+      here,
+      ours,
+      considered(({ consider, pass }) =>
+        Effect.gen(function* () {
+          yield* consider(...stalling.map((_, index) => peer(index + 1)), peer(7))
+          yield* pass(59)
+          assert.strictEqual(here.count("GetBlocks"), Limits.FORKS_AT_ONCE)
+          yield* pass(2)
+          assert.strictEqual(here.count("GetBlocks"), 7)
+          yield* has(theirs.slice(0, 31))
+        })
+      )
+    )
+  })
+
+  it.effect("is left alone while too many peers wait, are looked into or were so a while ago", () => {
+    const here = world([{ chain: theirs }])
+    const strangers = Array.from({ length: Limits.FORKS_WAITING }, (_, n) => peerId(`10.0.${n >> 8}.${n & 255}`)!)
+    return inWorld(
+      here,
+      ours,
+      considered(({ consider, pass }) =>
+        Effect.gen(function* () {
+          yield* consider(...strangers)
+          yield* pass(1)
+          yield* consider(peer(1))
+          yield* pass(1)
+          assert.strictEqual(here.count("GetBlockHeight", peer(1)), 0)
+          yield* pass(Duration.toSeconds(Policies.passOver))
+          yield* consider(peer(1))
+          yield* has(theirs.slice(0, 31))
+        })
+      )
+    )
+  })
+
+  it.effect(
+    "once it is our chain, is announced by its tip to timenodes, and to a timed that has the block before",
+    () => {
+      const here = world([
+        { chain: theirs },
+        { chain: theirs, agent: "timenode" },
+        { chain: ours, agent: "timenode", direction: "inbound" },
+        { chain: theirs.slice(0, 30) },
+        { chain: ours },
+        { chain: theirs.slice(0, 29) },
+        { chain: theirs, direction: "inbound" },
+        { chain: theirs, ...mute },
+        { chain: theirs.slice(0, 30) }
+      ])
+      return inWorld(
+        here,
+        ours,
+        considered(({ consider, pass }) =>
+          Effect.gen(function* () {
+            yield* consider(peer(1))
+            yield* pass(Duration.toSeconds(Policies.forkVote) + 1)
+            yield* has(theirs.slice(0, 31))
+            yield* pass(Duration.toSeconds(Policies.forkVote) + 1)
+            const tip = theirs[30]!
+            assert.deepStrictEqual(
+              here.told,
+              [2, 3, 4, 9].map((number) => [peer(number), tip])
+            )
+          })
+        )
+      )
+    }
+  )
 })

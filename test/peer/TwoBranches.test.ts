@@ -58,9 +58,11 @@ const startNode = Effect.fnUntraced(function* (
     chain
   )
   const peers = MemoryPeerRegistry.layerOnHub.pipe(Layer.provide(services))
-  const layer = Layer.mergeAll(Listener.layer, Dialer.layer, ForkResolver.layer).pipe(
+  const layer = Layer.mergeAll(Listener.layer, Dialer.layer).pipe(
     Layer.provide(PeerHandler.layer),
-    Layer.provideMerge(Layer.mergeAll(BlockSync.layer, GossipRelay.layer)),
+    Layer.provideMerge(BlockSync.layer),
+    Layer.provideMerge(ForkResolver.layer),
+    Layer.provideMerge(GossipRelay.layer),
     Layer.provideMerge(peers),
     Layer.provideMerge(services)
   )

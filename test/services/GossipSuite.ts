@@ -8,12 +8,13 @@ import * as Schema from "effect/Schema"
 import * as Limits from "../../src/protocol/Limits.ts"
 import type { Message } from "../../src/protocol/Message.ts"
 import { Gossip } from "../../src/services/Gossip.ts"
-import type { PeerRegistry } from "../../src/services/PeerRegistry.ts"
+import type { BroadcastOptions, PeerRegistry } from "../../src/services/PeerRegistry.ts"
 import { emptyBlock, peer, registry, transaction } from "../peer/Fixture.ts"
 
 interface Broadcast {
   readonly message: Message
   readonly except: string | null
+  readonly to?: BroadcastOptions["to"]
 }
 
 /** The contract, for a layer over a registry. */
@@ -24,7 +25,7 @@ export const suite = (layer: Layer.Layer<Gossip, never, PeerRegistry>): void => 
       {
         broadcast: (message, options) =>
           Effect.sync(() => {
-            broadcasts.push({ message, except: options?.except ?? null })
+            broadcasts.push({ message, except: options?.except ?? null, ...(options?.to && { to: options.to }) })
             return { sent: 1, skipped: 0 }
           })
       }
@@ -45,6 +46,18 @@ export const suite = (layer: Layer.Layer<Gossip, never, PeerRegistry>): void => 
         const gossip = yield* Gossip
         assert.strictEqual(yield* gossip.relay("a", broadcast, peer(1)), "relayed")
         assert.deepStrictEqual(broadcasts, [{ message: broadcast, except: peer(1) }])
+      })
+    )
+  )
+
+  it.effect("tells those of them that are chosen, and counts the thing as told", () =>
+    withGossip((broadcasts) =>
+      Effect.gen(function* () {
+        const gossip = yield* Gossip
+        const to = () => false
+        yield* gossip.relay("a", broadcast, null, to)
+        assert.deepStrictEqual(broadcasts, [{ message: broadcast, except: null, to }])
+        assert.strictEqual(yield* gossip.relay("a", broadcast, null), "known")
       })
     )
   )

@@ -13,13 +13,14 @@ import { toHex } from "../../src/protocol/Hash.ts"
 import { height } from "../../src/protocol/Height.ts"
 import { MAX_U64 } from "../../src/protocol/Integer.ts"
 import type { Blockchain } from "../../src/services/Blockchain.ts"
+import type { Forks } from "../../src/services/Forks.ts"
 import type { PeerGuard } from "../../src/services/PeerGuard.ts"
 import type { PeerRegistry } from "../../src/services/PeerRegistry.ts"
 import { Sync } from "../../src/services/Sync.ts"
 import { chainTo, peer } from "../peer/Fixture.ts"
-import { type Answer, empty, refusing, settle, silent, withSync, world } from "./SyncWorld.ts"
+import { type Answer, changeBranch, empty, refusing, settle, silent, withSync, world } from "./SyncWorld.ts"
 
-export const suite = (layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain | PeerGuard>): void => {
+export const suite = (layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain | PeerGuard | Forks>): void => {
   it.effect("fetches what a peer has beyond ours, in order, and then rests", () => {
     const here = world(3, [[peer(1), { chain: chainTo(250) }]])
     return withSync(
@@ -304,6 +305,53 @@ export const suite = (layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain 
         yield* TestClock.adjust("10 seconds")
         yield* settle
         assert.deepStrictEqual(here.ours, chainTo(150))
+      })
+    )
+  })
+
+  it.effect("has a branch looked into and goes on from others meanwhile, then follows it once it is the chain", () => {
+    const branch = chainTo(300, 7, 3)
+    const here = world(5, [
+      [peer(1), { chain: branch }],
+      [peer(2), { chain: chainTo(20) }]
+    ])
+    return withSync(
+      layer,
+      here,
+      Effect.gen(function* () {
+        const sync = yield* Sync
+        yield* sync.report(peer(1), height(300))
+        yield* sync.report(peer(2), height(20))
+        yield* settle
+        assert.deepStrictEqual(here.diverged, [peer(1)])
+        assert.deepStrictEqual(here.ours, chainTo(20))
+        changeBranch(here, branch.slice(0, 22))
+        yield* settle
+        assert.deepStrictEqual(here.ours, branch)
+        assert.deepStrictEqual(here.diverged, [peer(1)])
+      })
+    )
+  })
+
+  it.effect("holds blocks of the branch that was left against nobody", () => {
+    const branch = chainTo(30, 7, 3)
+    const here = world(5, [[peer(1), { chain: chainTo(300) }]])
+    here.checking = 1_000
+    return withSync(
+      layer,
+      here,
+      Effect.gen(function* () {
+        const sync = yield* Sync
+        yield* sync.report(peer(1), height(300))
+        yield* settle
+        changeBranch(here, branch)
+        here.remotes.set(peer(1), { chain: [...branch, ...chainTo(60, 7, 3).slice(31)] })
+        yield* TestClock.adjust("2 seconds")
+        yield* settle
+        yield* TestClock.adjust("2 seconds")
+        yield* settle
+        assert.deepStrictEqual(here.diverged, [])
+        assert.deepStrictEqual(here.ours, chainTo(60, 7, 3))
       })
     )
   })

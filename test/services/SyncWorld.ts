@@ -3,6 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import type { BlockRejection } from "../../src/consensus/BlockRejection.ts"
 import { type Block, blockHash } from "../../src/protocol/Block.ts"
@@ -10,8 +12,9 @@ import { toHex } from "../../src/protocol/Hash.ts"
 import { height } from "../../src/protocol/Height.ts"
 import type { Message, MessageOf } from "../../src/protocol/Message.ts"
 import type { PeerId } from "../../src/protocol/PeerId.ts"
-import { Blockchain, BlockRejected, type BlockVerdict } from "../../src/services/Blockchain.ts"
+import { Blockchain, BlockRejected, type BlockVerdict, type ChainEvent } from "../../src/services/Blockchain.ts"
 import { StoreError } from "../../src/services/ChainStore.ts"
+import { Forks } from "../../src/services/Forks.ts"
 import { type Offence, PeerGuard } from "../../src/services/PeerGuard.ts"
 import {
   type DisconnectReason,
@@ -45,8 +48,12 @@ export interface World {
   readonly asked: Array<readonly [PeerId, bigint, bigint]>
   /** Who was asked for its height. */
   readonly considered: Array<PeerId>
+  /** Whose branches were to be looked into. */
+  readonly diverged: Array<PeerId>
   readonly offences: Array<readonly [PeerId, Offence]>
   readonly disconnects: Array<readonly [PeerId, DisconnectReason]>
+  /** Changes of our chain that are told. */
+  readonly events: Queue.Queue<ChainEvent>
   /** How long a batch takes to be checked, milliseconds. */
   checking: number
   /** Blocks that break a rule, by hash. */
@@ -59,8 +66,10 @@ export const world = (ours: number, remotes: ReadonlyArray<readonly [PeerId, Rem
   remotes: new Map(remotes),
   asked: [],
   considered: [],
+  diverged: [],
   offences: [],
   disconnects: [],
+  events: Effect.runSync(Queue.unbounded<ChainEvent>()),
   checking: 0,
   invalid: new Map(),
   storeFails: false
@@ -74,7 +83,7 @@ export const refusing =
     Effect.fail(new RequestError({ reason: new NotAnswered({ peer, request: "GetBlocks" }) }))
 
 /** The services that a Sync is built on, in this world. */
-export const services = (world: World): Layer.Layer<PeerRegistry | Blockchain | PeerGuard> =>
+export const services = (world: World): Layer.Layer<PeerRegistry | Blockchain | PeerGuard | Forks> =>
   Layer.mergeAll(
     registry(
       {},
@@ -103,6 +112,7 @@ export const services = (world: World): Layer.Layer<PeerRegistry | Blockchain | 
       }
     ),
     chain(world),
+    Forks.layerTest({ consider: (peer) => Effect.sync(() => void world.diverged.push(peer)) }),
     PeerGuard.layerTest({
       report: (peer, offence) =>
         Effect.sync(() => {
@@ -114,13 +124,22 @@ export const services = (world: World): Layer.Layer<PeerRegistry | Blockchain | 
 
 /** Runs with a Sync over the world, at a time when block 1,000 is due. */
 export const withSync = <A, E>(
-  layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain | PeerGuard>,
+  layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain | PeerGuard | Forks>,
   world: World,
   run: Effect.Effect<A, E, Sync>
 ): Effect.Effect<A, E> =>
   Effect.andThen(TestClock.setTime(dueMillis(1_000)), Effect.provide(run, layer, { local: true })).pipe(
     Effect.provide(services(world), { local: true })
   ) as Effect.Effect<A, E>
+
+/** Another branch becomes the best chain, as `Blockchain` tells it. */
+export const changeBranch = (world: World, branch: ReadonlyArray<Block>): void => {
+  const fork = world.ours.findIndex((block, at) => branch[at] !== block)
+  const removed = world.ours.splice(fork, Infinity, ...branch.slice(fork))
+  for (const { header } of removed.reverse()) {
+    Queue.offerUnsafe(world.events, { _tag: "Disconnected", height: header.height, hash: blockHash(header) })
+  }
+}
 
 /** Lets everything happen that needs no time. */
 export const settle = Effect.andThen(
@@ -172,6 +191,7 @@ const chain = (world: World) =>
       const { header } = world.ours.at(-1)!
       return { height: header.height, hash: blockHash(header), timestamp: header.timestamp }
     },
+    changes: Stream.fromQueue(world.events),
     hashAt: (at) => {
       const block = world.ours[Number(at)]
       return block && blockHash(block.header)

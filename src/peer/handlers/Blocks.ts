@@ -17,11 +17,11 @@ import type { PeerId } from "../../protocol/PeerId.ts"
 import * as Wire from "../../protocol/wire/Wire.ts"
 import { Blockchain, type BlockRejected, type BlockVerdict } from "../../services/Blockchain.ts"
 import type { StoreError } from "../../services/ChainStore.ts"
+import { Forks } from "../../services/Forks.ts"
 import { Gossip } from "../../services/Gossip.ts"
 import { PeerGuard } from "../../services/PeerGuard.ts"
 import { type Agent, PeerRegistry } from "../../services/PeerRegistry.ts"
 import { Sync } from "../../services/Sync.ts"
-import * as ForkResolver from "../ForkResolver.ts"
 import type { AnswersTo, ReactionsTo } from "../Handlers.ts"
 
 /** Answers about the best chain. */
@@ -109,7 +109,7 @@ interface Decision {
 
 const consequences = Effect.gen(function* () {
   const chain = yield* Blockchain
-  const forks = yield* ForkResolver.make
+  const forks = yield* Forks
   const gossip = yield* Gossip
   const guard = yield* PeerGuard
   const registry = yield* PeerRegistry
