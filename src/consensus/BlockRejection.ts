@@ -67,10 +67,13 @@ export const isFinal = (rejection: BlockRejection, { bound, legacy }: { bound: b
 
 /**
  * True if only a misbehaving peer sends such a block. A `timed` whose clock is ahead of ours, or that had finalised the
- * parent of a transaction before it made the block, breaks a rule of consensus in good faith.
+ * parent of a transaction before it made the block, breaks a rule of consensus in good faith. Under `legacy` so does who
+ * spends a coin that we lack, because headers need not bind bodies: ours of an earlier block may have been cut short.
  */
-export const provesMisbehaviour = (rejection: BlockRejection): boolean =>
-  severity(rejection) === "consensus" && !mayPass(rejection) && rejection._tag !== "InputFromSameBlock"
+export const provesMisbehaviour = (rejection: BlockRejection, { legacy }: { readonly legacy: boolean }): boolean => {
+  if (severity(rejection) !== "consensus" || mayPass(rejection)) return false
+  return rejection._tag === "UnknownInput" ? !legacy : rejection._tag !== "InputFromSameBlock"
+}
 
 /** The rejection in a sentence, for people. */
 export const describe = <Tag extends BlockRejection["_tag"]>(rejection: Case<Tag>): string =>

@@ -24,6 +24,7 @@ import type { PeerId } from "../protocol/PeerId.ts"
 import { Blockchain, type BlockRejected, type BlockVerdict } from "../services/Blockchain.ts"
 import type { StoreError } from "../services/ChainStore.ts"
 import { Forks } from "../services/Forks.ts"
+import { NodeConfig } from "../services/NodeConfig.ts"
 import { PeerRegistry } from "../services/PeerRegistry.ts"
 import { Sync } from "../services/Sync.ts"
 import { expel } from "./Expulsion.ts"
@@ -37,6 +38,7 @@ export const layer = Layer.effect(
   Effect.gen(function* () {
     const registry = yield* PeerRegistry
     const chain = yield* Blockchain
+    const config = yield* NodeConfig
     const forks = yield* Forks
 
     const sources = new SyncSources()
@@ -170,7 +172,7 @@ export const layer = Layer.effect(
 
     const rejected = Effect.fnUntraced(function* (peer: PeerId, { height, rejection }: BlockRejected) {
       yield* forsake(peer, false)
-      if (!provesMisbehaviour(rejection)) {
+      if (!provesMisbehaviour(rejection, config)) {
         return yield* Effect.logDebug(`Block ${height} of ${peer} is not valid: ${describe(rejection)}`)
       }
       yield* Effect.logWarning(`${peer} is disconnected: its block ${height} is not valid: ${describe(rejection)}`)

@@ -21,12 +21,13 @@ import type { PeerId } from "../protocol/PeerId.ts"
 import { Blockchain } from "../services/Blockchain.ts"
 import { Forks } from "../services/Forks.ts"
 import { Gossip } from "../services/Gossip.ts"
+import type { NodeConfig } from "../services/NodeConfig.ts"
 import type { PeerGuard } from "../services/PeerGuard.ts"
 import { PeerRegistry } from "../services/PeerRegistry.ts"
 import * as PeerBranch from "./PeerBranch.ts"
 import * as Policies from "./Policies.ts"
 
-type Services = Blockchain | PeerRegistry | PeerGuard | Gossip
+type Services = Blockchain | PeerRegistry | PeerGuard | Gossip | NodeConfig
 
 /**
  * A peer whose branch was not taken is left alone for a while, so that it cannot make us put one question after the other

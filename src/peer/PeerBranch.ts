@@ -17,6 +17,7 @@ import * as Limits from "../protocol/Limits.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 import { Blockchain, type BlockRejected, type ReorganisationRefused } from "../services/Blockchain.ts"
 import type { StoreError } from "../services/ChainStore.ts"
+import { NodeConfig } from "../services/NodeConfig.ts"
 import { type PeerInfo, PeerRegistry, type RequestError } from "../services/PeerRegistry.ts"
 import { expel } from "./Expulsion.ts"
 import * as Policies from "./Policies.ts"
@@ -116,7 +117,7 @@ export const leave = Effect.fnUntraced(function* (peer: PeerId, stop: Stop) {
       return yield* Effect.logInfo(`The branch of ${peer} is not followed: ${stop.reason}`)
     case "BlockRejected": {
       yield* Effect.logWarning(`Block ${stop.height} of ${peer} is not valid: ${describe(stop.rejection)}`)
-      return provesMisbehaviour(stop.rejection) ? yield* expel(peer) : undefined
+      return provesMisbehaviour(stop.rejection, yield* NodeConfig) ? yield* expel(peer) : undefined
     }
     case "StoreError":
       return yield* Effect.logError("The chain cannot be reorganised", stop)

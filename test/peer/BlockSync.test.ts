@@ -10,7 +10,7 @@ import { toHex } from "../../src/protocol/Hash.ts"
 import { height } from "../../src/protocol/Height.ts"
 import { Sync } from "../../src/services/Sync.ts"
 import { suite } from "../services/SyncSuite.ts"
-import { type Answer, empty, settle, silent, withSync, type World, world } from "../services/SyncWorld.ts"
+import { type Answer, changeBranch, empty, settle, silent, withSync, type World, world } from "../services/SyncWorld.ts"
 import { chainTo, peer } from "./Fixture.ts"
 
 describe("BlockSync", () => {
@@ -178,6 +178,29 @@ describe("BlockSync", () => {
         yield* settle
         assert.deepStrictEqual(here.ours, chainTo(300))
         assert.deepStrictEqual([here.offences, here.disconnects], [[], []])
+      })
+    )
+  })
+
+  it.effect("gives up what is under way for a branch that was left, without waiting for it", () => {
+    const remote = { chain: chainTo(30), answer: silent }
+    const here = world(5, [[peer(1), remote]])
+    const branch = chainTo(30, 7, 3)
+    return withSync(
+      BlockSync.layer,
+      here,
+      Effect.gen(function* () {
+        const sync = yield* Sync
+        yield* sync.report(peer(1), height(30))
+        yield* settle
+        here.remotes.set(peer(1), { chain: branch })
+        changeBranch(here, branch.slice(0, 8))
+        yield* settle
+        assert.deepStrictEqual(here.ours, branch)
+        assert.deepStrictEqual(ranges(here), [
+          [6n, 30n],
+          [8n, 30n]
+        ])
       })
     )
   })

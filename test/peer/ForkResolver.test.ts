@@ -55,7 +55,7 @@ interface Remote {
 const mute = { silent: () => true }
 
 /** A node with these blocks, and peers that do as they please. */
-const world = (remotes: ReadonlyArray<Remote>) => {
+const world = (remotes: ReadonlyArray<Remote>, policy: { readonly legacy: boolean } = { legacy: true }) => {
   const asked: Array<readonly [PeerId, Question]> = []
   const offences: Array<readonly [PeerId, Offence]> = []
   const gone: Array<PeerId> = []
@@ -92,11 +92,12 @@ const world = (remotes: ReadonlyArray<Remote>) => {
       const late = new RequestError({ reason: new RequestTimeout({ peer: to, request: question._tag }) })
       return Effect.andThen(Effect.sleep(policy.timeout), Effect.fail(late))
     })
+  const config = NodeConfig.layerTest(policy)
   const chain = LocalBlockchain.layer.pipe(
     Layer.provide(MemoryMempool.layer),
     Layer.provide(ViewUtxoStore.layer),
     Layer.provide(MemoryChainStore.layer),
-    Layer.provide(NodeConfig.layerTest())
+    Layer.provide(config)
   )
   const infos = [...peers].map(([peer, { agent = "timed", direction = "outbound" }]) =>
     peerInfo({ peer, agent, direction })
@@ -104,7 +105,7 @@ const world = (remotes: ReadonlyArray<Remote>) => {
   const tell = (to: PeerId, message: Message) => {
     if (message._tag === "BlockAnnouncement") told.push([to, message.block])
   }
-  const layer = Layer.mergeAll(GossipRelay.layer, chain, guard(offences)).pipe(
+  const layer = Layer.mergeAll(GossipRelay.layer, chain, config, guard(offences)).pipe(
     Layer.provideMerge(
       registry(
         {},
@@ -153,7 +154,7 @@ const resolve = (of = peer(1)) =>
 const inWorld = <A, E>(
   here: ReturnType<typeof world>,
   ours: ReadonlyArray<Block>,
-  run: Effect.Effect<A, E, Blockchain | PeerRegistry | PeerGuard | Gossip>
+  run: Effect.Effect<A, E, Blockchain | PeerRegistry | PeerGuard | Gossip | NodeConfig>
 ) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(dueMillis(1_000))
@@ -256,29 +257,57 @@ describe("a branch of a peer", () => {
     })
   })
 
-  const bad = blockAt(23n, hashOf(theirs[21]!), [
-    spend([{ txid: ORIGIN.hash, vout: 9 }], [[owner(3), SATOSHI_PER_TIME]])
-  ])
-  const withBad = [...theirs.slice(0, 22), bad, ...chainOf(11, 24, hashOf(bad))]
-  it.effect("with an invalid block changes nothing, whoever is on it, and is its peer's offence", () => {
-    const here = world([{ chain: withBad }, ...many(14, { chain: withBad })])
+  const withBlock = (bad: Block) => [...theirs.slice(0, 22), bad, ...chainOf(11, 24, hashOf(bad))]
+  const reward = { txid: txid(ours[0]!.transactions[0]!), vout: 0 }
+  const unknown = spend([{ txid: ORIGIN.hash, vout: 9 }], [[owner(3), SATOSHI_PER_TIME]])
+  const tooMuch = spend([reward], [[owner(3), 2n * SATOSHI_PER_TIME]])
+  const invalid: ReadonlyArray<readonly [string, Transaction, boolean, boolean]> = [
+    ["that pays out more than anybody may", tooMuch, true, true],
+    ["that spends what we do not know", unknown, true, false],
+    ["that spends what nobody knows", unknown, false, true]
+  ]
+  for (const [what, transaction, legacy, blamed] of invalid) {
+    const name = `with a block ${what} changes nothing, whoever is on it, and is ${blamed ? "" : "not "}its peer's offence`
+    it.effect(legacy ? name : `${name} where headers bind bodies`, () => {
+      const chain = withBlock(blockAt(23n, hashOf(theirs[21]!), [transaction]))
+      const here = world([{ chain }, ...many(14, { chain })], { legacy })
+      return inWorld(
+        here,
+        ours,
+        Effect.gen(function* () {
+          assert.deepStrictEqual(yield* resolve(), [false, 0])
+          yield* has(ours)
+          assert.deepStrictEqual(here.offences, blamed ? [[peer(1), "invalidBlock"]] : [])
+          assert.deepStrictEqual(here.gone, blamed ? [peer(1)] : [])
+        })
+      )
+    })
+  }
+
+  it.effect("that spends what our copy of an old block lacks is not taken, and nobody is blamed for it", () => {
+    const whole = oldForm(blockAt(21n, hashOf(ours[19]!), [spend([reward], [[owner(3), SATOSHI_PER_TIME]])]))
+    const cut = { ...whole, transactions: whole.transactions.slice(0, 1) }
+    const made = { txid: txid(whole.transactions[1]!), vout: 0 }
+    const next = blockAt(22n, hashOf(whole), [spend([made], [[owner(4), SATOSHI_PER_TIME]])])
+    const here = world([{ chain: [...ours.slice(0, 20), whole, next, ...chainOf(11, 23, hashOf(next))] }])
+    const mine = [...ours.slice(0, 20), cut, ...chainOf(9, 22, hashOf(cut))]
     return inWorld(
       here,
-      ours,
+      mine,
       Effect.gen(function* () {
-        assert.deepStrictEqual(yield* resolve(), [false, 0])
-        yield* has(ours)
-        assert.deepStrictEqual(here.offences, [[peer(1), "invalidBlock"]])
-        assert.deepStrictEqual(here.gone, [peer(1)])
+        assert.isFalse((yield* resolve())[0])
+        yield* has(mine)
+        assert.isAbove(here.count("GetBlocks"), 0)
+        assert.deepStrictEqual([here.offences, here.gone], [[], []])
       })
     )
   })
 
-  const paid = spend([{ txid: txid(ours[0]!.transactions[0]!), vout: 0 }], [[owner(3), SATOSHI_PER_TIME]])
+  const paid = spend([reward], [[owner(3), SATOSHI_PER_TIME]])
   const old = oldForm(blockAt(23n, hashOf(theirs[21]!), [paid]))
-  const withOld = [...theirs.slice(0, 22), old, ...chainOf(11, 24, hashOf(old))]
+  const withOld = withBlock(old)
   const copies: ReadonlyArray<readonly [string, ReadonlyArray<Transaction>]> = [
-    ["breaks a rule", bad.transactions.slice(1)],
+    ["breaks a rule", [unknown]],
     ["leaves payments out", []]
   ]
   for (const [what, payments] of copies) {
@@ -304,8 +333,8 @@ describe("a branch of a peer", () => {
 
   it.effect("that is known to be invalid is not fetched again, from whomever", () => {
     const twice = blockAt(23n, hashOf(theirs[21]!), [paid, { ...paid, lockTime: 1 }])
-    const invalid = [...theirs.slice(0, 22), twice, ...chainOf(11, 24, hashOf(twice))]
-    const here = world([{ chain: invalid }, { chain: invalid }])
+    const chain = withBlock(twice)
+    const here = world([{ chain }, { chain }])
     return inWorld(
       here,
       ours,

@@ -9,18 +9,21 @@ import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
 import type { BlockRejection } from "../../src/consensus/BlockRejection.ts"
 import { blockHash } from "../../src/protocol/Block.ts"
-import { toHex } from "../../src/protocol/Hash.ts"
+import { toHex, ZERO_HASH } from "../../src/protocol/Hash.ts"
 import { height } from "../../src/protocol/Height.ts"
 import { MAX_U64 } from "../../src/protocol/Integer.ts"
 import type { Blockchain } from "../../src/services/Blockchain.ts"
 import type { Forks } from "../../src/services/Forks.ts"
+import type { NodeConfig } from "../../src/services/NodeConfig.ts"
 import type { PeerGuard } from "../../src/services/PeerGuard.ts"
 import type { PeerRegistry } from "../../src/services/PeerRegistry.ts"
 import { Sync } from "../../src/services/Sync.ts"
 import { chainTo, peer } from "../peer/Fixture.ts"
 import { type Answer, changeBranch, empty, refusing, settle, silent, withSync, world } from "./SyncWorld.ts"
 
-export const suite = (layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain | PeerGuard | Forks>): void => {
+export const suite = (
+  layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain | PeerGuard | Forks | NodeConfig>
+): void => {
   it.effect("fetches what a peer has beyond ours, in order, and then rests", () => {
     const here = world(3, [[peer(1), { chain: chainTo(250) }]])
     return withSync(
@@ -226,7 +229,25 @@ export const suite = (layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain 
     )
   })
 
+  const unknown: BlockRejection = { _tag: "UnknownInput", txid: ZERO_HASH, outpoint: { txid: ZERO_HASH, vout: 0 } }
+  it.effect("a block that spends what nobody knows is an offence where headers bind bodies", () => {
+    const here = world(0, [[peer(1), { chain: chainTo(30) }]])
+    here.legacy = false
+    here.invalid.set(toHex(blockHash(chainTo(30)[10]!.header)), unknown)
+    return withSync(
+      layer,
+      here,
+      Effect.gen(function* () {
+        const sync = yield* Sync
+        yield* sync.report(peer(1), height(30))
+        yield* settle
+        assert.deepStrictEqual(here.offences, [[peer(1), "invalidBlock"]])
+      })
+    )
+  })
+
   const honest: ReadonlyArray<readonly [string, BlockRejection]> = [
+    ["spends what our copy of an old block may lack", unknown],
     ["breaks only a rule timed does not check", { _tag: "CoinbaseMissing" }],
     ["comes from a clock ahead of ours", { _tag: "TimestampTooFarAhead", latest: 1n, actual: 2n }]
   ]

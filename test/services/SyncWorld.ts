@@ -15,6 +15,7 @@ import type { PeerId } from "../../src/protocol/PeerId.ts"
 import { Blockchain, BlockRejected, type BlockVerdict, type ChainEvent } from "../../src/services/Blockchain.ts"
 import { StoreError } from "../../src/services/ChainStore.ts"
 import { Forks } from "../../src/services/Forks.ts"
+import { NodeConfig } from "../../src/services/NodeConfig.ts"
 import { type Offence, PeerGuard } from "../../src/services/PeerGuard.ts"
 import {
   type DisconnectReason,
@@ -59,6 +60,7 @@ export interface World {
   /** Blocks that break a rule, by hash. */
   readonly invalid: Map<string, BlockRejection>
   storeFails: boolean
+  legacy: boolean
 }
 
 export const world = (ours: number, remotes: ReadonlyArray<readonly [PeerId, Remote]>): World => ({
@@ -72,7 +74,8 @@ export const world = (ours: number, remotes: ReadonlyArray<readonly [PeerId, Rem
   events: Effect.runSync(Queue.unbounded<ChainEvent>()),
   checking: 0,
   invalid: new Map(),
-  storeFails: false
+  storeFails: false,
+  legacy: true
 })
 
 export const silent: Answer = () => Effect.never
@@ -83,7 +86,7 @@ export const refusing =
     Effect.fail(new RequestError({ reason: new NotAnswered({ peer, request: "GetBlocks" }) }))
 
 /** The services that a Sync is built on, in this world. */
-export const services = (world: World): Layer.Layer<PeerRegistry | Blockchain | PeerGuard | Forks> =>
+export const services = (world: World): Layer.Layer<PeerRegistry | Blockchain | PeerGuard | Forks | NodeConfig> =>
   Layer.mergeAll(
     registry(
       {},
@@ -112,6 +115,7 @@ export const services = (world: World): Layer.Layer<PeerRegistry | Blockchain | 
       }
     ),
     chain(world),
+    NodeConfig.layerTest({ legacy: world.legacy }),
     Forks.layerTest({ consider: (peer) => Effect.sync(() => void world.diverged.push(peer)) }),
     PeerGuard.layerTest({
       report: (peer, offence) =>
@@ -124,7 +128,7 @@ export const services = (world: World): Layer.Layer<PeerRegistry | Blockchain | 
 
 /** Runs with a Sync over the world, at a time when block 1,000 is due. */
 export const withSync = <A, E>(
-  layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain | PeerGuard | Forks>,
+  layer: Layer.Layer<Sync, never, PeerRegistry | Blockchain | PeerGuard | Forks | NodeConfig>,
   world: World,
   run: Effect.Effect<A, E, Sync>
 ): Effect.Effect<A, E> =>

@@ -19,6 +19,7 @@ import { Blockchain, type BlockRejected, type BlockVerdict } from "../../service
 import type { StoreError } from "../../services/ChainStore.ts"
 import { Forks } from "../../services/Forks.ts"
 import { Gossip } from "../../services/Gossip.ts"
+import { NodeConfig } from "../../services/NodeConfig.ts"
 import { PeerGuard } from "../../services/PeerGuard.ts"
 import { type Agent, PeerRegistry } from "../../services/PeerRegistry.ts"
 import { Sync } from "../../services/Sync.ts"
@@ -109,6 +110,7 @@ interface Decision {
 
 const consequences = Effect.gen(function* () {
   const chain = yield* Blockchain
+  const config = yield* NodeConfig
   const forks = yield* Forks
   const gossip = yield* Gossip
   const guard = yield* PeerGuard
@@ -126,7 +128,7 @@ const consequences = Effect.gen(function* () {
         // The sender claims a chain that goes on beyond ours, as far as this block at least.
         return sync.report(from, block.header.height)
       case "BlockRejected":
-        if (!provesMisbehaviour(outcome.rejection)) return Effect.void
+        if (!provesMisbehaviour(outcome.rejection, config)) return Effect.void
         return Effect.flatMap(guard.report(from, "invalidBlock"), (verdict) =>
           verdict === "banned" ? registry.disconnect(from, "banned") : Effect.void
         )

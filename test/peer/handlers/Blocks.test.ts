@@ -266,6 +266,7 @@ describe("announced blocks", () => {
 
   const outpoint = { txid: ZERO_HASH, vout: 0 }
   const honest: ReadonlyArray<readonly [string, BlockRejection]> = [
+    ["spends what our copy of an old block may lack", { _tag: "UnknownInput", txid: ZERO_HASH, outpoint }],
     ["breaks only a rule that timed does not check", { _tag: "CoinbaseMissing" }],
     ["comes from a clock ahead of ours", { _tag: "TimestampTooFarAhead", latest: 1n, actual: 2n }],
     ["spends what was finalised before", { _tag: "InputFromSameBlock", txid: ZERO_HASH, outpoint }]
