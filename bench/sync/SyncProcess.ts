@@ -4,7 +4,6 @@
  */
 import { Clock, Effect, Layer, References, Schedule } from "effect"
 import { type ChildProcess, fork } from "node:child_process"
-import { memoryUsage } from "node:process"
 import * as TimeNode from "../../src/layers/TimeNode.ts"
 import { height } from "../../src/protocol/Height.ts"
 import { dueTime, testnet } from "../../src/protocol/Network.ts"
@@ -22,19 +21,19 @@ export interface NodeOptions {
   readonly peers: ReadonlyArray<PeerAddress>
 }
 
-/** How far a node is: its height, milliseconds since its start, resident and heap memory in MiB, CPU in milliseconds. */
+/** How far a node is: its height, milliseconds since its start, CPU in milliseconds, memory in bytes. */
 export interface Sample {
   readonly height: number
   readonly at: number
-  readonly resident: number
-  readonly heap: number
   readonly cpu: number
+  readonly memory: NodeJS.MemoryUsage
   readonly peers: number
 }
 
-/** The child, and where it listens, once it does. */
-export const startNode = async (options: NodeOptions) => {
-  const child = fork(import.meta.filename, [CHILD, JSON.stringify(options)])
+/** The child, and where it listens, once it does. It ends when its channel is closed, and leaves its CPU profile there. */
+export const startNode = async (options: NodeOptions, profile?: string) => {
+  const execArgv = profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`]
+  const child = fork(import.meta.filename, [CHILD, JSON.stringify(options)], { execArgv })
   const listening = await next<PeerAddress>(child)
   return { child, listening }
 }
@@ -84,14 +83,12 @@ const runChild = ({ dataDir, due, host, peers }: NodeOptions): void => {
     const { listening } = yield* PeerNetwork
     process.send!({ peer: peerId(host)!, port: listening!.port } satisfies PeerAddress)
     const tell = Effect.map(sync.status, (status) => {
-      const { heapUsed, rss } = memoryUsage()
       const { system, user } = process.cpuUsage()
       process.send!({
         height: Number(chain.tip().height),
         at: performance.now() - startedAt,
-        resident: rss / 2 ** 20,
-        heap: heapUsed / 2 ** 20,
         cpu: (system + user) / 1_000,
+        memory: process.memoryUsage(),
         peers: status.peers.length
       } satisfies Sample)
     })
