@@ -13,6 +13,7 @@ import { VERSION } from "../layers/LocalNodeIdentity.ts"
 import { type CommandFailure, failure, lastWords } from "./CommandFailure.ts"
 import { chain } from "./commands/Chain.ts"
 import { paragraph } from "./commands/HelpText.ts"
+import { StatusLine } from "./programs/StatusLine.ts"
 import { start } from "./commands/Start.ts"
 import { wire } from "./commands/Wire.ts"
 
@@ -57,6 +58,7 @@ const presenter: CliOutput.Presenter = {
 }
 
 const surface = Layer.mergeAll(
+  StatusLine.layer,
   CliOutput.layerPresenter(presenter),
   CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
 )

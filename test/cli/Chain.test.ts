@@ -70,6 +70,7 @@ describe("timenode chain", { concurrent: true }, () => {
 
       const exported = yield* timenode(home, ["chain", "export"])
       assert.isTrue(exported.stdout === blocks(0, 2601))
+      assert.match(exported.stderr, /^exported 2602 blocks up to height 2601, \d+ blocks\/s\n$/)
     })
   )
 

@@ -9,6 +9,7 @@ import { Console, Effect, Layer, Stream } from "effect"
 import { NodeRuntime } from "@effect/platform-node"
 import { createInterface } from "node:readline"
 import * as Logging from "../../src/cli/programs/Logging.ts"
+import { StatusLine } from "../../src/cli/programs/StatusLine.ts"
 import * as TimeNode from "../../src/layers/TimeNode.ts"
 import { PeerHandler } from "../../src/peer/PeerHandler.ts"
 import * as PeerSession from "../../src/peer/PeerSession.ts"
@@ -91,6 +92,6 @@ const node = PeerHandler.layer.pipe(
 obey.pipe(
   Effect.scoped,
   Effect.provide(node),
-  Effect.provide(Logging.layer({ level: "debug", format: "logfmt" })),
+  Effect.provide(Layer.provide(Logging.layer({ level: "debug", format: "logfmt" }), StatusLine.layer)),
   NodeRuntime.runMain
 )

@@ -9,7 +9,7 @@ import { decodeBlock, Framer } from "../../protocol/wire/Wire.ts"
 import { Blockchain } from "../../services/Blockchain.ts"
 import { failure } from "../CommandFailure.ts"
 import type { StorageFlagValues } from "../config/Flags.ts"
-import { readInput } from "./Input.ts"
+import { openInput } from "./Input.ts"
 import { makeProgress } from "./Progress.ts"
 import { writeStoppedChain } from "./StoppedChain.ts"
 
@@ -20,7 +20,8 @@ export const importChain = (flags: StorageFlagValues, file: string) => writeStop
 
 const importBlocks = Effect.fnUntraced(function* (file: string) {
   const chain = yield* Blockchain
-  const progress = yield* makeProgress("imported")
+  const { bytes, share } = yield* openInput(file)
+  const progress = yield* makeProgress("imported", { share })
   const name = file === "-" ? "standard input" : file
 
   const connect = Effect.fnUntraced(function* (lines: ReadonlyArray<Line>) {
@@ -43,7 +44,7 @@ const importBlocks = Effect.fnUntraced(function* (file: string) {
     }
   })
 
-  yield* (yield* readInput(file)).pipe(
+  yield* bytes.pipe(
     Stream.mapError(({ message }) => failure("failed", `cannot read ${name}: ${message}`)),
     Stream.mapAccum(
       () => new LineReader(),

@@ -1,28 +1,25 @@
 /**
  * Where logs go and how they look: always to standard error, so that standard output holds results alone.
  */
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as EffectLogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 import type { LogFormat, LogLevelName } from "../config/Settings.ts"
-import * as StatusLine from "./StatusLine.ts"
+import { StatusLine } from "./StatusLine.ts"
 
-export const layer = (logging: { readonly level: LogLevelName; readonly format: LogFormat }): Layer.Layer<never> =>
+export const layer = (logging: {
+  readonly level: LogLevelName
+  readonly format: LogFormat
+}): Layer.Layer<never, never, StatusLine> =>
   Layer.mergeAll(
-    Logger.layer([overStatusLine(loggers[logging.format]())]),
+    Logger.layer([Effect.map(StatusLine, (line) => line.over(loggers[logging.format]()))]),
     Layer.succeed(Logger.LogToStderr, true),
     Layer.succeed(References.MinimumLogLevel, levels[logging.level])
   )
 
 // --- internal ---
-
-/** A line of the log takes the place of the line that is drawn, which comes back below it. */
-const overStatusLine = (logger: Logger.Logger<unknown, void>): Logger.Logger<unknown, void> =>
-  Logger.make((options) => {
-    StatusLine.erase()
-    logger.log(options)
-  })
 
 const levels: Readonly<Record<LogLevelName, EffectLogLevel.LogLevel>> = {
   trace: "Trace",

@@ -18,7 +18,7 @@ import { BLOCKS_PER_COMMIT } from "../../protocol/Limits.ts"
 import { decodeBlock } from "../../protocol/wire/Wire.ts"
 import { Blockchain } from "../../services/Blockchain.ts"
 import { failure } from "../CommandFailure.ts"
-import { makeProgress } from "./Progress.ts"
+import { endAt, makeProgress } from "./Progress.ts"
 import { scratchDirectory } from "./ScratchDirectory.ts"
 import { rules, type StoredChain } from "./StoppedChain.ts"
 
@@ -58,7 +58,7 @@ export const repairChain = Effect.fnUntraced(function* (chain: StoredChain, dama
 /** Puts blocks on the chain that is provided, up to the first that is not sound. */
 const rebuild = Effect.fnUntraced(function* (left: Salvage) {
   const chain = yield* Blockchain
-  const progress = yield* makeProgress("rebuilt", left.last)
+  const progress = yield* makeProgress("rebuilt", left.last === undefined ? undefined : endAt(1n, left.last))
   let reason: string | undefined
   while (reason === undefined) {
     const from = chain.tip().height + 1n

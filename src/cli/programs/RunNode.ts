@@ -22,7 +22,7 @@ import type { NodeFlagValues } from "../config/Flags.ts"
 import * as StopDeadline from "../StopDeadline.ts"
 import { readConfig } from "../config/ReadConfig.ts"
 import * as Logging from "./Logging.ts"
-import * as StatusLine from "./StatusLine.ts"
+import { StatusLine } from "./StatusLine.ts"
 import { storeFailure } from "./StoppedChain.ts"
 import { drawSyncProgress, logSyncProgress } from "./SyncProgress.ts"
 
@@ -64,7 +64,8 @@ const untilStopped = Effect.gen(function* () {
   })
   yield* Console.log(`ready network=${chain.network.name} height=${chain.tip().height} p2p=${p2p} rpc=${rpc}`)
   const { stopRequested } = yield* NodeLifecycle
-  yield* Effect.raceFirst(stopRequested, StatusLine.isDrawn() ? drawSyncProgress : logSyncProgress)
+  const { isDrawn } = yield* StatusLine
+  yield* Effect.raceFirst(stopRequested, isDrawn ? drawSyncProgress : logSyncProgress)
   yield* Effect.sync(() => StopDeadline.arm("the request to stop"))
 })
 

@@ -8,8 +8,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Height } from "../../protocol/Height.ts"
 import { Sync, type SyncStatus } from "../../services/Sync.ts"
-import { duration, progressLine } from "./ProgressLine.ts"
-import * as StatusLine from "./StatusLine.ts"
+import { duration } from "./ProgressLine.ts"
+import { StatusLine } from "./StatusLine.ts"
 
 /** Logs a line every ten seconds in which the chain grew and is far from what peers have; then one at the end. */
 export const logSyncProgress = Effect.gen(function* () {
@@ -37,13 +37,23 @@ export const logSyncProgress = Effect.gen(function* () {
 /** Draws the line of a sync that is far from what peers have, four times a second. */
 export const drawSyncProgress = Effect.gen(function* () {
   const sync = yield* Sync
-  const show = Effect.map(sync.status, ({ blocksPerSecond, height, peers, target }) => {
-    if (target - height <= FAR || blocksPerSecond === 0) return StatusLine.erase()
-    const progressed = { verb: "Syncing", height, target, blocksPerSecond, peers: peers.length }
-    StatusLine.draw(progressLine(progressed, StatusLine.columns(), StatusLine.isPlain()))
+  const line = yield* StatusLine
+  const show = Effect.flatMap(sync.status, ({ blocksPerSecond, height, peers, secondsLeft, target }) => {
+    if (target - height <= FAR || blocksPerSecond === 0) return line.erase
+    const share = Number(height) / Number(target)
+    const left = secondsLeft ?? undefined
+    return line.draw({
+      verb: "Syncing",
+      height,
+      target,
+      share,
+      blocksPerSecond,
+      secondsLeft: left,
+      peers: peers.length
+    })
   })
-  return yield* show.pipe(Effect.andThen(Effect.sleep(DRAW_INTERVAL)), Effect.forever)
-}).pipe(Effect.ensuring(Effect.sync(StatusLine.erase)))
+  return yield* show.pipe(Effect.andThen(Effect.sleep(DRAW_INTERVAL)), Effect.forever, Effect.ensuring(line.erase))
+})
 
 /** One line: where a sync is, how fast, and for how long yet. */
 export const describeSync = ({ blocksPerSecond, height, peers, secondsLeft, target }: SyncStatus): string => {

@@ -17,7 +17,7 @@ import type { ChainStore, StoreError } from "../../services/ChainStore.ts"
 import { UtxoStore } from "../../services/UtxoStore.ts"
 import { failure } from "../CommandFailure.ts"
 import type { StorageFlagValues } from "../config/Flags.ts"
-import { makeProgress } from "./Progress.ts"
+import { endAt, makeProgress } from "./Progress.ts"
 import { storedBlocks } from "./ExportChain.ts"
 import { repairChain } from "./RepairChain.ts"
 import { scratchDirectory } from "./ScratchDirectory.ts"
@@ -99,7 +99,7 @@ class BadBlock {
 /** Puts the stored blocks on the chain that is provided, and gives the coins that they leave. */
 const replay = Effect.fnUntraced(function* (store: ChainStore["Service"], last: Height) {
   const fresh = yield* Blockchain
-  const progress = yield* makeProgress("verified", last)
+  const progress = yield* makeProgress("verified", endAt(0n, last))
 
   const connect = Effect.fnUntraced(function* (page: ReadonlyArray<Uint8Array>, from: Height) {
     const blocks = yield* Effect.forEach(page, (bytes, index) => read(bytes, from + BigInt(index)))

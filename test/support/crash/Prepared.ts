@@ -6,6 +6,7 @@ import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Option, Result } from "effect"
+import { StatusLine } from "../../../src/cli/programs/StatusLine.ts"
 import { verifyChain } from "../../../src/cli/programs/VerifyChain.ts"
 import { chainFile } from "../../../src/layers/DataDirectory.ts"
 import { encodeDelta, decodeDelta } from "../../../src/layers/UndoRecord.ts"
@@ -58,7 +59,7 @@ export const repaired = async (
 ): Promise<{ readonly height: bigint } | { readonly fault: string }> => {
   const flags = { config: Option.none(), network: Option.some("testnet"), dataDir: Option.some(folder) }
   const repair = verifyChain(flags, true).pipe(
-    Effect.provide(NodeServices.layer),
+    Effect.provide([NodeServices.layer, StatusLine.layer]),
     Effect.provideService(Console.Console, silent)
   )
   const done = await Effect.runPromise(Effect.result(repair))
