@@ -5,7 +5,7 @@
  * opened, and takes the blocks after the base by every rule. Only then it gets its name, in one step that fails where a
  * chain has come meanwhile. A process that ends before leaves the folder, which nobody reads and the next load removes.
  */
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from "node:fs"
+import { existsSync, linkSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import * as Effect from "effect/Effect"
@@ -23,6 +23,7 @@ import * as Wire from "../protocol/wire/Wire.ts"
 import { Blockchain } from "../services/Blockchain.ts"
 import type { ChainTip, SnapshotBase, StoreError } from "../services/ChainStore.ts"
 import { NodeConfig, type NodeConfigValues } from "../services/NodeConfig.ts"
+import { flush, isExchanging } from "./ChainExchange.ts"
 import { chainFile, makeDirectory } from "./DataDirectory.ts"
 import * as LocalBlockchain from "./LocalBlockchain.ts"
 import * as MemoryMempool from "./MemoryMempool.ts"
@@ -58,7 +59,7 @@ export const loadSnapshot = Effect.fn("SnapshotLoader.loadSnapshot")(function* (
 ): Effect.fn.Return<LoadedSnapshot, SnapshotError | StoreError> {
   const file = chainFile(chain.dataDir)
   // A log without its file would be taken for that of the new one.
-  if ([file, `${file}-wal`].some((path) => existsSync(path))) return yield* notEmpty(chain.dataDir)
+  if (existsSync(file) || existsSync(`${file}-wal`) || isExchanging(file)) return yield* notEmpty(chain.dataDir)
   const folder = join(chain.dataDir, "snapshot.loading")
   const scratch = { ...chain, dataDir: folder }
   return yield* Effect.gen(function* () {
@@ -72,13 +73,13 @@ export const loadSnapshot = Effect.fn("SnapshotLoader.loadSnapshot")(function* (
     }
     const tip = yield* connect(blocks).pipe(Effect.provide(rules(scratch), { local: true }))
     yield* attempt(() => {
-      sync(chainFile(folder))
+      flush(chainFile(folder))
       try {
         linkSync(chainFile(folder), file)
       } catch (cause) {
         throw existsSync(file) ? notEmpty(chain.dataDir) : cause
       }
-      sync(chain.dataDir)
+      flush(chain.dataDir)
     })
     return { base, tip, hash }
   }).pipe(Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true, force: true }))))
@@ -97,15 +98,6 @@ const failed = (cause: unknown): SnapshotError =>
     : new SnapshotError({ reason: "Failed", detail: cause instanceof Error ? cause.message : String(cause) })
 
 const attempt = <A>(run: () => A): Effect.Effect<A, SnapshotError> => Effect.try({ try: run, catch: failed })
-
-const sync = (path: string): void => {
-  const descriptor = openSync(path, "r")
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
-}
 
 const rules = (chain: Chain) =>
   LocalBlockchain.layer.pipe(

@@ -15,6 +15,7 @@ import { genesis } from "../protocol/Genesis.ts"
 import { STORE_PAGE_CACHE } from "../protocol/Limits.ts"
 import type { Network } from "../protocol/Network.ts"
 import { StoreError } from "../services/ChainStore.ts"
+import { isExchanging } from "./ChainExchange.ts"
 import { makeDirectory } from "./DataDirectory.ts"
 import { migrate } from "./SqliteMigration.ts"
 import { CHAIN_TABLES, INDEX_TABLES, SCHEMA_VERSION, SNAPSHOT_SCHEMA_VERSION } from "./SqliteSchema.ts"
@@ -50,6 +51,7 @@ const upgrade = (db: DatabaseSync): Effect.Effect<void, StoreError> =>
 
 const open = ({ file, network }: ChainFileOptions): DatabaseSync => {
   makeDirectory(dirname(file))
+  if (isExchanging(file)) throw damaged("a repair of it was cut short before its last step")
   if (existsSync(file)) {
     const reader = new DatabaseSync(file, { readOnly: true })
     try {

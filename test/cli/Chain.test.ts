@@ -248,6 +248,28 @@ describe("timenode chain verify --repair", { concurrent: true }, () => {
     )
   }
 
+  it.live("finishes a repair that was cut short, and until then nothing else opens the chain", () =>
+    Effect.gen(function* () {
+      const { file, home } = yield* withChain(5)
+      const sound = readFileSync(file)
+      writeFileSync(`${file}.rebuilt`, sound)
+      writeFileSync(file, "garbage")
+      writeFileSync(`${file}-wal`, "more of it")
+      const info = yield* timenode(home, ["chain", "info"])
+      assert.strictEqual(info.code, 5)
+      assert.match(info.stderr, /a repair of it was cut short .*; timenode chain verify --repair /)
+      assert.strictEqual(readFileSync(`${file}-wal`, "utf8"), "more of it")
+
+      const { code, stdout } = yield* timenode(home, ["chain", "verify", "--repair"])
+      assert.strictEqual(code, 0)
+      assert.match(stdout, /^repaired: height 5, .*chain\.db\.damaged-1$/m)
+      assert.isTrue(sound.equals(readFileSync(file)))
+      assert.strictEqual(readFileSync(`${file}.damaged-1`, "utf8"), "garbage")
+      assert.strictEqual(readFileSync(`${file}.damaged-1-wal`, "utf8"), "more of it")
+      assert.isFalse(existsSync(`${file}.rebuilt`))
+    })
+  )
+
   it.live("leaves a sound chain as it is", () =>
     Effect.gen(function* () {
       const { file, home } = yield* withChain(3)

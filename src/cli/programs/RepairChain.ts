@@ -2,13 +2,14 @@
  * A damaged chain, made anew from those of its blocks that are sound.
  *
  * They are put on a chain of their own, with every rule, in a file beside. Only when that is complete and closed it takes
- * the place of the damaged one, which stays under another name. Until then nothing is changed.
+ * the place of the damaged one, which stays under another name. Until then nothing is changed; a repair that is cut short
+ * after that is finished by the next.
  */
-import { existsSync, linkSync, renameSync, rmSync, statSync } from "node:fs"
 import { basename } from "node:path"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import { exchange, finishExchange, isExchanging } from "../../layers/ChainExchange.ts"
 import { chainFile } from "../../layers/DataDirectory.ts"
 import { salvage, type Salvage } from "../../layers/SqliteSalvage.ts"
 import { type Block, blockHash } from "../../protocol/Block.ts"
@@ -17,17 +18,18 @@ import { toHex } from "../../protocol/Hash.ts"
 import { BLOCKS_PER_COMMIT } from "../../protocol/Limits.ts"
 import { decodeBlock } from "../../protocol/wire/Wire.ts"
 import { Blockchain } from "../../services/Blockchain.ts"
+import type { ChainTip } from "../../services/ChainStore.ts"
 import { failure } from "../CommandFailure.ts"
 import { endAt, makeProgress } from "./Progress.ts"
-import { scratchDirectory } from "./ScratchDirectory.ts"
-import { rules, type StoredChain } from "./StoppedChain.ts"
+import { openChain, rules, type StoredChain } from "./StoppedChain.ts"
 
-/** Replaces the chain by what is sound in it, and says what that is. */
-export const repairChain = Effect.fnUntraced(function* (chain: StoredChain, damage: string) {
+/** Replaces the chain by what is sound in it, made in the folder, and says what that is. One process at a time. */
+export const repairChain = Effect.fnUntraced(function* (folder: string, chain: StoredChain, damage: string) {
   yield* Console.error(`damaged: ${damage}`)
-  const scratch = yield* scratchDirectory(chain.dataDir, "repair-")
   const file = chainFile(chain.dataDir)
-  const { kept, last, reason } = yield* Effect.gen(function* () {
+  if (isExchanging(file)) return yield* finish(chain)
+  // What is left is held, so that nobody writes it, until it has its other name.
+  yield* Effect.gen(function* () {
     const left = yield* salvage(file)
     if (left.base !== undefined) {
       const detail = `the chain in ${chain.dataDir} began with a snapshot at height ${left.base}`
@@ -36,24 +38,36 @@ export const repairChain = Effect.fnUntraced(function* (chain: StoredChain, dama
         `${detail}, without the blocks that a repair begins with; move it away and load one again, or start without`
       )
     }
-    const rebuilt = yield* rebuild(left).pipe(Effect.provide(rules({ ...chain, dataDir: scratch }), { local: true }))
-    return { ...rebuilt, last: left.last }
+    const made = { ...chain, dataDir: folder }
+    const { kept, reason } = yield* rebuild(left).pipe(Effect.provide(rules(made), { local: true }))
+    yield* report(kept, yield* moving(chain, () => exchange(file, chainFile(folder))))
+    const lost =
+      left.last === undefined ? `what came after block ${kept.height}` : `blocks ${kept.height + 1n} to ${left.last}`
+    yield* Console.log(
+      left.last === kept.height
+        ? "lost: nothing, all blocks are sound"
+        : `lost: ${lost} (${reason}); timenode start fetches them again`
+    )
   }).pipe(Effect.scoped)
-
-  const aside = yield* Effect.try({
-    try: () => exchange(file, chainFile(scratch)),
-    catch: (cause) => failure("failed", `cannot put the rebuilt chain into ${chain.dataDir}: ${String(cause)}`)
-  })
-  yield* Console.log(`repaired: height ${kept.height}, tip ${toHex(kept.hash)}; the damaged file is ${basename(aside)}`)
-  const lost = last === undefined ? `what came after block ${kept.height}` : `blocks ${kept.height + 1n} to ${last}`
-  yield* Console.log(
-    last === kept.height
-      ? "lost: nothing, all blocks are sound"
-      : `lost: ${lost} (${reason}); timenode start fetches them again`
-  )
 })
 
 // --- internal ---
+
+/** What a repair before this one has made is complete, and has only to get its name. */
+const finish = Effect.fnUntraced(function* (chain: StoredChain) {
+  const aside = yield* moving(chain, () => finishExchange(chainFile(chain.dataDir)))
+  yield* openChain(chain, (_, { tip }) => report(tip, aside))
+  yield* Console.log("lost: what that repair could not keep; timenode start fetches it again")
+})
+
+const report = ({ hash, height }: ChainTip, aside: string) =>
+  Console.log(`repaired: height ${height}, tip ${toHex(hash)}; the damaged file is ${basename(aside)}`)
+
+const moving = ({ dataDir }: StoredChain, move: () => string) =>
+  Effect.try({
+    try: move,
+    catch: (cause) => failure("failed", `cannot put the rebuilt chain into ${dataDir}: ${String(cause)}`)
+  })
 
 /** Puts blocks on the chain that is provided, up to the first that is not sound. */
 const rebuild = Effect.fnUntraced(function* (left: Salvage) {
@@ -94,20 +108,4 @@ const readBlock = (left: Salvage, at: bigint): Block | string => {
   if (typeof bytes === "string") return bytes
   const block = decodeBlock(bytes)
   return "_tag" in block ? `it cannot be read: ${block.message}` : block
-}
-
-/** The rebuilt file takes the place of the other in one step; that one and its log get a name of their own first. */
-const exchange = (file: string, rebuilt: string): string => {
-  let number = 1
-  while (existsSync(`${file}.damaged-${number}`)) number++
-  const aside = `${file}.damaged-${number}`
-  linkSync(file, aside)
-  // A log must not be found beside a file that it does not belong to.
-  const log = `${file}-wal`
-  if (existsSync(log) && statSync(log).size > 0) renameSync(log, `${aside}-wal`)
-  // Reading leaves an empty log and its index behind.
-  rmSync(log, { force: true })
-  rmSync(`${file}-shm`, { force: true })
-  renameSync(rebuilt, file)
-  return aside
 }

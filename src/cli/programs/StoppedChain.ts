@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { isExchanging } from "../../layers/ChainExchange.ts"
 import { chainFile } from "../../layers/DataDirectory.ts"
 import * as LocalBlockchain from "../../layers/LocalBlockchain.ts"
 import * as MemoryMempool from "../../layers/MemoryMempool.ts"
@@ -36,7 +37,7 @@ export const onStoppedChain = <R>(
   run: (chain: StoredChain) => Effect.Effect<void, CommandFailure | StoreError, R>
 ) =>
   Effect.flatMap(storedChain(flags), (chain) =>
-    existsSync(chainFile(chain.dataDir))
+    existsSync(chainFile(chain.dataDir)) || isExchanging(chainFile(chain.dataDir))
       ? Effect.catchTag(run(chain), "StoreError", (error) => Effect.fail(storeFailure(chain.dataDir, error)))
       : Effect.fail(absent(chain))
   )

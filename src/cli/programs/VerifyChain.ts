@@ -4,6 +4,8 @@
  * All blocks are put on a chain of their own, in a scratch directory, with every rule. That chain must then end as the
  * stored one does: at the same block, and with the same unspent outputs.
  */
+import { rmSync } from "node:fs"
+import { join } from "node:path"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -29,22 +31,28 @@ import { onStoppedChain, openChain, type OpenChain, rules, type StoredChain } fr
  */
 export const verifyChain = (flags: StorageFlagValues, repair: boolean) =>
   onStoppedChain(flags, (chain) =>
-    openChain(chain, check).pipe(
-      Effect.catchTag("StoreError", (error): Effect.Effect<never, Damage | StoreError> =>
-        error.reason === "Damaged" ? Effect.fail(new Damage("the chain", error.detail)) : Effect.fail(error)
-      ),
-      Effect.catchTag("Damage", (damage) =>
-        repair
-          ? repairChain(chain, `${damage.what}: ${damage.detail}`)
-          : Effect.fail(failure("dataDirectory", advice(chain.dataDir, damage)))
-      ),
-      Effect.scoped
-    )
+    Effect.gen(function* () {
+      // Held to the end, so that there is one repair at a time.
+      const scratch = yield* scratchDirectory(chain.dataDir)
+      yield* verifyIn(scratch, chain, repair)
+    }).pipe(Effect.scoped)
   )
 
 // --- internal ---
 
-const check = Effect.fnUntraced(function* (chain: StoredChain, { store, tip }: OpenChain) {
+const verifyIn = (scratch: string, chain: StoredChain, repair: boolean) =>
+  openChain(chain, (chain, open) => check(join(scratch, "replayed"), chain, open)).pipe(
+    Effect.catchTag("StoreError", (error): Effect.Effect<never, Damage | StoreError> =>
+      error.reason === "Damaged" ? Effect.fail(new Damage("the chain", error.detail)) : Effect.fail(error)
+    ),
+    Effect.catchTag("Damage", (damage) =>
+      repair
+        ? repairChain(join(scratch, "rebuilt"), chain, `${damage.what}: ${damage.detail}`)
+        : Effect.fail(failure("dataDirectory", advice(chain.dataDir, damage)))
+    )
+  )
+
+const check = Effect.fnUntraced(function* (folder: string, chain: StoredChain, { store, tip }: OpenChain) {
   const base = yield* store.base
   if (base !== null) {
     // The file is what was written, or it would not have been opened. More cannot be said without the first blocks.
@@ -55,10 +63,11 @@ const check = Effect.fnUntraced(function* (chain: StoredChain, { store, tip }: O
     )
   }
   const stored = yield* (yield* UtxoStore).summary
-  const scratch = yield* scratchDirectory(chain.dataDir, "verify-")
   const left = yield* replay(store, tip.height).pipe(
-    Effect.provide(rules({ ...chain, dataDir: scratch }), { local: true }),
-    Effect.catchTag("BadBlock", ({ detail }) => Effect.fail(new Damage("the chain", detail)))
+    Effect.provide(rules({ ...chain, dataDir: folder }), { local: true }),
+    Effect.catchTag("BadBlock", ({ detail }) => Effect.fail(new Damage("the chain", detail))),
+    // A repair needs the room.
+    Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true, force: true })))
   )
   if (!bytesEqual(left.hash, stored.hash)) {
     return yield* Effect.fail(
