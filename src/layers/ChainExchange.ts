@@ -5,17 +5,18 @@
  * first gets a name of its own beside the old one. That one step decides: before it nothing has changed, after it nobody
  * opens the chain until the rest is done, and that can be done again from wherever it was cut short.
  */
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs"
+import { existsSync, renameSync, rmSync, statSync } from "node:fs"
 import { dirname } from "node:path"
+import { syncPath } from "./DataDirectory.ts"
 
 /** Whether an exchange was decided and is not finished. */
 export const isExchanging = (file: string): boolean => existsSync(decided(file))
 
 /** Puts a complete, closed file in the place of another. Gives the name that the other has from then on. */
 export const exchange = (file: string, rebuilt: string): string => {
-  flush(rebuilt)
+  syncPath(rebuilt)
   renameSync(rebuilt, decided(file))
-  flush(dirname(file))
+  syncPath(dirname(file))
   return finishExchange(file)
 }
 
@@ -29,18 +30,8 @@ export const finishExchange = (file: string): string => {
   rmSync(`${file}-shm`, { force: true })
   if (existsSync(file)) renameSync(file, aside)
   renameSync(decided(file), file)
-  flush(dirname(file))
+  syncPath(dirname(file))
   return aside
-}
-
-/** Brings a file or the names in a directory to the disk. */
-export const flush = (path: string): void => {
-  const descriptor = openSync(path, "r")
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
 }
 
 // --- internal ---

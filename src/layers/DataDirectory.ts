@@ -1,7 +1,7 @@
 /**
  * The data directory: how it is made, and what it contains.
  */
-import { mkdirSync } from "node:fs"
+import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs"
 import { dirname, join } from "node:path"
 
 /** Makes a directory and those above it; throws when that cannot be. */
@@ -18,5 +18,18 @@ export const makeDirectory = (path: string): void => {
   }
 }
 
+/** Returns when a file, or the names in a folder, are on disk. */
+export const syncPath = (path: string): void => {
+  const descriptor = openSync(path, "r")
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
 /** The blocks, the unspent outputs and what undoes blocks. */
 export const chainFile = (dataDir: string): string => join(dataDir, "chain.db")
+
+/** The blocks up to the base of a snapshot, as far as they were replayed: a chain of its own. */
+export const historyFile = (dataDir: string): string => join(dataDir, "history.db")

@@ -29,6 +29,7 @@ export const layer: Layer.Layer<ChainStore> = Layer.sync(ChainStore, () => {
     undo: (count) => Effect.sync(() => chain.undo(count)),
     // Snapshots are loaded into data directories, and this has none.
     base: Effect.succeed(null),
+    refute: () => Effect.void,
     commit: (batch) =>
       Effect.suspend(() => {
         const misfit = chain.commit(batch)

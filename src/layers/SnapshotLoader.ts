@@ -9,7 +9,6 @@ import { existsSync, linkSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { createdOutputs } from "../consensus/BlockRules.ts"
 import type { Block } from "../protocol/Block.ts"
@@ -22,20 +21,17 @@ import { dueTime, type Network } from "../protocol/Network.ts"
 import * as Wire from "../protocol/wire/Wire.ts"
 import { Blockchain } from "../services/Blockchain.ts"
 import type { ChainTip, SnapshotBase, StoreError } from "../services/ChainStore.ts"
-import { NodeConfig, type NodeConfigValues } from "../services/NodeConfig.ts"
-import { flush, isExchanging } from "./ChainExchange.ts"
-import { chainFile, makeDirectory } from "./DataDirectory.ts"
-import * as LocalBlockchain from "./LocalBlockchain.ts"
-import * as MemoryMempool from "./MemoryMempool.ts"
+import type { NodeConfigValues } from "../services/NodeConfig.ts"
+import { chainFile, makeDirectory, syncPath } from "./DataDirectory.ts"
+import { isExchanging } from "./ChainExchange.ts"
+import { replayChain } from "./ReplayChain.ts"
 import { SnapshotError } from "./SnapshotError.ts"
 import { SnapshotReader, type SnapshotSink } from "./SnapshotFormat.ts"
-import * as SqliteChainStore from "./SqliteChainStore.ts"
 import { SqliteIndexes } from "./SqliteIndexes.ts"
 import { baseRow } from "./SqliteBase.ts"
 import { BASE_TABLES, CHAIN_TABLES, INDEX_TABLES, SNAPSHOT_SCHEMA_VERSION } from "./SqliteSchema.ts"
 import { SqliteSums } from "./SqliteSums.ts"
 import { rowKey, rowValue } from "./UtxoRow.ts"
-import * as ViewUtxoStore from "./ViewUtxoStore.ts"
 
 export interface LoadedSnapshot {
   readonly base: SnapshotBase
@@ -71,15 +67,15 @@ export const loadSnapshot = Effect.fn("SnapshotLoader.loadSnapshot")(function* (
     if (expected !== undefined && !bytesEqual(expected, hash)) {
       return yield* new SnapshotError({ reason: "OtherHash", detail: `its hash is ${toHex(hash)}` })
     }
-    const tip = yield* connect(blocks).pipe(Effect.provide(rules(scratch), { local: true }))
+    const tip = yield* connect(blocks).pipe(Effect.provide(replayChain(chainFile(folder), scratch), { local: true }))
     yield* attempt(() => {
-      flush(chainFile(folder))
+      syncPath(chainFile(folder))
       try {
         linkSync(chainFile(folder), file)
       } catch (cause) {
         throw existsSync(file) ? notEmpty(chain.dataDir) : cause
       }
-      flush(chain.dataDir)
+      syncPath(chain.dataDir)
     })
     return { base, tip, hash }
   }).pipe(Effect.ensuring(Effect.sync(() => rmSync(folder, { recursive: true, force: true }))))
@@ -98,14 +94,6 @@ const failed = (cause: unknown): SnapshotError =>
     : new SnapshotError({ reason: "Failed", detail: cause instanceof Error ? cause.message : String(cause) })
 
 const attempt = <A>(run: () => A): Effect.Effect<A, SnapshotError> => Effect.try({ try: run, catch: failed })
-
-const rules = (chain: Chain) =>
-  LocalBlockchain.layer.pipe(
-    Layer.provideMerge(MemoryMempool.layer),
-    Layer.provideMerge(ViewUtxoStore.layer),
-    Layer.provideMerge(SqliteChainStore.layer({ file: chainFile(chain.dataDir), network: chain.network })),
-    Layer.provide(NodeConfig.layer(chain))
-  )
 
 /** Reads the snapshot into a file. Gives the blocks after its base, which are as many as a reorganisation takes off. */
 const read = Effect.fnUntraced(function* (
@@ -189,8 +177,8 @@ class Builder implements SnapshotSink {
 
   begin(base: SnapshotBase): void {
     this.base = base
-    const row = baseRow(base)
-    this.#db.prepare("INSERT INTO base VALUES (?, ?, ?, ?, ?)").run(...row)
+    const row = baseRow({ ...base, refuted: null })
+    this.#db.prepare("INSERT INTO base VALUES (?, ?, ?, ?, ?, ?)").run(...row)
     this.#sums.add("base", ...row)
     this.#insertGenesis()
   }

@@ -4,11 +4,11 @@
 import type { DatabaseSync } from "node:sqlite"
 import type { Hash256 } from "../protocol/Hash.ts"
 import { height } from "../protocol/Height.ts"
-import { type SnapshotBase, StoreError } from "../services/ChainStore.ts"
+import { type StoredBase, StoreError } from "../services/ChainStore.ts"
 import { SNAPSHOT_SCHEMA_VERSION } from "./SqliteSchema.ts"
 
 /** The snapshot's base, or null if the chain began with its genesis. */
-export const readBase = (db: DatabaseSync): SnapshotBase | null => {
+export const readBase = (db: DatabaseSync): StoredBase | null => {
   if (Number(db.prepare("SELECT schema FROM meta").get()?.["schema"]) !== SNAPSHOT_SCHEMA_VERSION) return null
   const statement = db.prepare("SELECT * FROM base")
   statement.setReadBigInts(true)
@@ -16,7 +16,9 @@ export const readBase = (db: DatabaseSync): SnapshotBase | null => {
   if (row === undefined) {
     throw new StoreError({ operation: "open", reason: "Damaged", detail: "nothing is known of the snapshot" })
   }
+  const refuted = new TextDecoder().decode(row["refuted"] as Uint8Array)
   return {
+    refuted: refuted === "" ? null : refuted,
     height: height(row["height"] as bigint),
     hash: row["hash"] as Hash256,
     utxoCount: row["coins"] as bigint,
@@ -26,5 +28,5 @@ export const readBase = (db: DatabaseSync): SnapshotBase | null => {
 }
 
 /** The row of the table `base`. */
-export const baseRow = ({ coinsHash, hash, height, utxoCount, utxoHash }: SnapshotBase) =>
-  [height, hash, utxoCount, utxoHash, coinsHash] as const
+export const baseRow = ({ coinsHash, hash, height, refuted, utxoCount, utxoHash }: StoredBase) =>
+  [height, hash, utxoCount, utxoHash, coinsHash, new TextEncoder().encode(refuted ?? "")] as const

@@ -20,12 +20,12 @@ import {
   ChainStore,
   type ChainTip,
   type ConnectedBlock,
-  type SnapshotBase,
+  type StoredBase,
   StoreError
 } from "../services/ChainStore.ts"
 import { brokenLink } from "./BatchLinks.ts"
 import { HotBlocks } from "./HotBlocks.ts"
-import { readBase } from "./SqliteBase.ts"
+import { baseRow, readBase } from "./SqliteBase.ts"
 import { type ChainFileOptions, openChainFile, storeError } from "./SqliteChainFile.ts"
 import { SqliteIndexes } from "./SqliteIndexes.ts"
 import { SqliteSums } from "./SqliteSums.ts"
@@ -55,7 +55,8 @@ export const layer = (options: ChainFileOptions): Layer.Layer<ChainStore, StoreE
         history: (script, { before, limit }) => attempt("history", () => chain.indexes.history(script, before, limit)),
         undo: (count) => attempt("undo", () => chain.undo(count)),
         commit: (batch) => attempt("commit", () => chain.commit(batch)),
-        base: Effect.succeed(chain.base)
+        base: Effect.sync(() => chain.base),
+        refute: (why) => attempt("refute", () => chain.refute(why))
       })
     })
   )
@@ -67,12 +68,12 @@ const attempt = <A>(operation: string, run: () => A): Effect.Effect<A, StoreErro
 
 class SqliteChain {
   readonly indexes: SqliteIndexes
-  readonly base: SnapshotBase | null
   readonly #sums: SqliteSums
   readonly #db: DatabaseSync
   readonly #statements: ReturnType<typeof prepare>
   readonly #hot = new HotBlocks(Limits.HOT_BLOCKS)
   #tip: ChainTip | null
+  #base: StoredBase | null
   #utxoCount: number
   #durability: ChainBatch["durability"] | undefined
 
@@ -81,13 +82,17 @@ class SqliteChain {
     this.#statements = prepare(db)
     this.#sums = new SqliteSums(db)
     this.indexes = new SqliteIndexes(db, this.#sums)
-    this.base = readBase(db)
+    this.#base = readBase(db)
     this.#tip = this.#readTip()
     this.#utxoCount = Number(db.prepare("SELECT count(*) AS n FROM utxo").get()!["n"])
   }
 
   get tip(): ChainTip | null {
     return this.#tip
+  }
+
+  get base(): StoredBase | null {
+    return this.#base
   }
 
   get utxoCount(): number {
@@ -109,7 +114,7 @@ class SqliteChain {
     const last = Number(to < this.#tip.height ? to : this.#tip.height)
     let size = 0
     for (let at = Number(from); at <= last && found.length < Math.max(limits.count, 1); at++) {
-      if (this.base !== null && at > 0 && at <= this.base.height) break
+      if (this.#base !== null && at > 0 && at <= this.#base.height) break
       const bytes = this.#block(at)
       size += bytes.length
       if (size > limits.bytes && found.length > 0) break
@@ -137,24 +142,13 @@ class SqliteChain {
   }
 
   commit(batch: ChainBatch): void {
-    // SQLite takes this setting only outside a transaction.
-    if (batch.durability !== this.#durability) {
-      this.#db.exec(`PRAGMA synchronous = ${batch.durability === "durable" ? "FULL" : "NORMAL"}`)
-      this.#durability = batch.durability
-    }
-    let removed: ReadonlyArray<BlockDelta>
-    this.#db.exec("BEGIN IMMEDIATE")
-    try {
-      removed = this.#disconnect(batch.disconnect)
+    const why = this.#base?.refuted
+    if (typeof why === "string") throw failed(`the snapshot that the chain began with is false: ${why}`)
+    const removed = this.#transact(batch.durability, () => {
+      const removed = this.#disconnect(batch.disconnect)
       this.#connect(batch.connect)
-      this.#sums.write()
-      this.#db.exec("COMMIT")
-    } catch (cause) {
-      this.#sums.settle(false)
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK")
-      throw cause
-    }
-    this.#sums.settle(true)
+      return removed
+    })
     this.#tip = this.#readTip()
     for (const delta of removed) {
       this.#utxoCount += delta.spent.length - delta.created.length
@@ -164,6 +158,40 @@ class SqliteChain {
       this.#utxoCount += delta.created.length - delta.spent.length
       this.#hot.set(Number(delta.height), bytes)
     }
+  }
+
+  refute(why: string): void {
+    const base = this.#base
+    if (base === null || base.refuted !== null) return
+    const refuted: StoredBase = { ...base, refuted: why }
+    this.#transact("durable", () => {
+      this.#sums.subtract("base", ...baseRow(base))
+      this.#sums.add("base", ...baseRow(refuted))
+      this.#db.prepare("UPDATE base SET refuted = ?").run(baseRow(refuted)[5])
+    })
+    this.#base = refuted
+  }
+
+  /** Changes the file and its checksums, or nothing. */
+  #transact<A>(durability: ChainBatch["durability"], change: () => A): A {
+    // SQLite takes this setting only outside a transaction.
+    if (durability !== this.#durability) {
+      this.#db.exec(`PRAGMA synchronous = ${durability === "durable" ? "FULL" : "NORMAL"}`)
+      this.#durability = durability
+    }
+    let changed: A
+    this.#db.exec("BEGIN IMMEDIATE")
+    try {
+      changed = change()
+      this.#sums.write()
+      this.#db.exec("COMMIT")
+    } catch (cause) {
+      this.#sums.settle(false)
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK")
+      throw cause
+    }
+    this.#sums.settle(true)
+    return changed
   }
 
   #block(height: number): Uint8Array {

@@ -34,8 +34,11 @@ export const INDEX_TABLES = `
   CREATE TABLE checksum (name TEXT PRIMARY KEY, sum INTEGER NOT NULL) WITHOUT ROWID;
 `
 
-/** The base of a snapshot, one row. Blocks 1 to its height have no body, no undo data and no entries in the indexes. */
+/**
+ * The base of a snapshot, one row; `refuted` says why it is false, and is empty as long as it is not. Blocks 1 to its height have no body, no undo data and no entries in the
+ * indexes.
+ */
 export const BASE_TABLES = `
   CREATE TABLE base (height INTEGER PRIMARY KEY, hash BLOB NOT NULL, coins INTEGER NOT NULL, utxo_hash BLOB NOT NULL,
-    coins_hash BLOB NOT NULL);
+    coins_hash BLOB NOT NULL, refuted BLOB NOT NULL);
 `

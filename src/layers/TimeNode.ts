@@ -11,6 +11,7 @@ import * as BlockSync from "../peer/BlockSync.ts"
 import * as Dialer from "../peer/Dialer.ts"
 import * as ForkResolver from "../peer/ForkResolver.ts"
 import * as GossipRelay from "../peer/GossipRelay.ts"
+import * as HistorySync from "../peer/HistorySync.ts"
 import * as InlineAnswers from "../peer/InlineAnswers.ts"
 import * as Listener from "../peer/Listener.ts"
 import { PeerHandler } from "../peer/PeerHandler.ts"
@@ -25,6 +26,7 @@ import type { PeerGuard } from "../services/PeerGuard.ts"
 import type { PeerRegistry } from "../services/PeerRegistry.ts"
 import type { PeerNetwork } from "../services/PeerTransport.ts"
 import type { UtxoStore } from "../services/UtxoStore.ts"
+import { adoptHistory } from "./AdoptedHistory.ts"
 import { chainFile } from "./DataDirectory.ts"
 import * as FileAddressBook from "./FileAddressBook.ts"
 import * as FilePeerGuard from "./FilePeerGuard.ts"
@@ -36,6 +38,7 @@ import * as MemoryMasternodeRegistry from "./MemoryMasternodeRegistry.ts"
 import * as MemoryMempool from "./MemoryMempool.ts"
 import * as MemoryPeerGuard from "./MemoryPeerGuard.ts"
 import * as SqliteChainStore from "./SqliteChainStore.ts"
+import * as SqliteHistory from "./SqliteHistory.ts"
 import * as TcpPeerRegistry from "./TcpPeerRegistry.ts"
 import * as ViewUtxoStore from "./ViewUtxoStore.ts"
 
@@ -60,8 +63,12 @@ const files = Layer.merge(NodeFileSystem.layer, NodePath.layer)
 
 /** A store in the data directory, or in memory when there is none. */
 export const chainStore = Layer.unwrap(
-  Effect.map(NodeConfig, ({ dataDir, network }) =>
-    dataDir === null ? MemoryChainStore.layer : SqliteChainStore.layer({ file: chainFile(dataDir), network })
+  Effect.map(NodeConfig, ({ dataDir, ...config }) =>
+    dataDir === null
+      ? MemoryChainStore.layer
+      : SqliteChainStore.layer({ file: chainFile(dataDir), network: config.network }).pipe(
+          Layer.provide(Layer.effectDiscard(adoptHistory({ ...config, dataDir })))
+        )
   )
 )
 
@@ -82,7 +89,8 @@ export const addressBook = Layer.unwrap(
 /** A node with some parts replaced. */
 export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
   const identity = parts.identity ?? LocalNodeIdentity.layer.pipe(Layer.provide(files))
-  const state = Layer.mergeAll(parts.addressBook ?? addressBook, LocalBlockchain.layer).pipe(
+  const state = Layer.mergeAll(parts.addressBook ?? addressBook, SqliteHistory.layer).pipe(
+    Layer.provideMerge(LocalBlockchain.layer),
     Layer.provideMerge(
       Layer.mergeAll(parts.masternodes ?? MemoryMasternodeRegistry.layer, parts.mempool ?? MemoryMempool.layer)
     ),
@@ -92,7 +100,7 @@ export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
   // Without a registry of the caller's there is nothing extra.
   const registry = (parts.peers ?? TcpPeerRegistry.layer) as NonNullable<Parts<E, Extra>["peers"]>
   const peers = registry.pipe(Layer.provide(InlineAnswers.layer))
-  const programs = Layer.mergeAll(Listener.layer, Dialer.layer).pipe(
+  const programs = Layer.mergeAll(Listener.layer, Dialer.layer, HistorySync.layer).pipe(
     Layer.provide(PeerHandler.layer),
     Layer.provideMerge(BlockSync.layer),
     Layer.provideMerge(ForkResolver.layer),

@@ -90,6 +90,11 @@ export const forkTurn = Duration.seconds(10)
 export const lateRange = Duration.seconds(2)
 export const lateAnswers = 3
 
+/** Blocks of the past of a snapshot: after each range peers and the chain have their turn; when none can be had; after a failure. */
+export const historyPause = Duration.millis(100)
+export const historyWait = Duration.seconds(10)
+export const historyRetry = Duration.minutes(10)
+
 /** How often free outbound slots are filled from the address book. */
 export const dialInterval = Duration.seconds(10)
 /** How often, jittered, an address that was never reached is tried while all slots are taken. */

@@ -61,6 +61,12 @@ export interface SnapshotBase {
   readonly coinsHash: Hash256
 }
 
+/** The base of a stored chain, and what the replay of the blocks up to it has found. */
+export interface StoredBase extends SnapshotBase {
+  /** Why the snapshot is false; null as long as that has not been found. */
+  readonly refuted: string | null
+}
+
 /** The store failed or holds what it cannot hold. `Damaged` needs the operator, who has `timenode chain verify --repair`. */
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
   operation: Schema.String,
@@ -105,7 +111,9 @@ export class ChainStore extends Context.Service<
     readonly undo: (count: number) => Effect.Effect<ReadonlyArray<BlockDelta>, StoreError>
     readonly commit: (batch: ChainBatch) => Effect.Effect<void, StoreError>
     /** The snapshot that the chain began with: blocks 1 to its height are not here. Null where all are. */
-    readonly base: Effect.Effect<SnapshotBase | null>
+    readonly base: Effect.Effect<StoredBase | null>
+    /** Notes for good why the snapshot that the chain began with is false. Nothing is committed from then on. */
+    readonly refute: (why: string) => Effect.Effect<void, StoreError>
   }
 >()("timenode/services/ChainStore") {
   /** An empty store that accepts every batch and keeps nothing, except as overridden. */
@@ -125,6 +133,7 @@ export class ChainStore extends Context.Service<
         undo: () => Effect.succeed([]),
         commit: () => Effect.void,
         base: Effect.succeed(null),
+        refute: () => Effect.void,
         ...overrides
       })
     )

@@ -9,6 +9,7 @@ import { Blockchain } from "../services/Blockchain.ts"
 import { ChainStore } from "../services/ChainStore.ts"
 import { Forks } from "../services/Forks.ts"
 import { Gossip } from "../services/Gossip.ts"
+import { History } from "../services/History.ts"
 import { MasternodeRegistry } from "../services/MasternodeRegistry.ts"
 import { Mempool } from "../services/Mempool.ts"
 import { NodeConfig } from "../services/NodeConfig.ts"
@@ -26,6 +27,7 @@ export const layer = Layer.mergeAll(
   ChainStore.layerTest(),
   Forks.layerTest(),
   Gossip.layerTest(),
+  History.layerTest(),
   MasternodeRegistry.layerTest(),
   Mempool.layerTest(),
   NodeConfig.layerTest(),

@@ -5,6 +5,7 @@ import { RPC_TIMEOUT } from "../../src/protocol/Limits.ts"
 import { dispatch, methods } from "../../src/rpc/Dispatch.ts"
 import { Blockchain } from "../../src/services/Blockchain.ts"
 import { ChainStore } from "../../src/services/ChainStore.ts"
+import { History } from "../../src/services/History.ts"
 import { MasternodeRegistry } from "../../src/services/MasternodeRegistry.ts"
 import { Mempool } from "../../src/services/Mempool.ts"
 import { NodeLifecycle } from "../../src/services/NodeLifecycle.ts"
@@ -21,6 +22,7 @@ const stuck = Layer.mergeAll(
   MasternodeRegistry.layerTest(),
   PeerRegistry.layerTest(),
   PeerGuard.layerTest(),
+  History.layerTest(),
   NodeLifecycle.layer
 )
 

@@ -20,6 +20,7 @@ import { layer as listener } from "../../src/layers/NodeRpcListener.ts"
 import * as RpcServer from "../../src/rpc/RpcServer.ts"
 import { Blockchain } from "../../src/services/Blockchain.ts"
 import { ChainStore, StoreError } from "../../src/services/ChainStore.ts"
+import { History } from "../../src/services/History.ts"
 import { MasternodeRegistry } from "../../src/services/MasternodeRegistry.ts"
 import { Mempool } from "../../src/services/Mempool.ts"
 import { NodeLifecycle } from "../../src/services/NodeLifecycle.ts"
@@ -66,6 +67,7 @@ const services = Layer.mergeAll(
   }),
   MasternodeRegistry.layerTest(),
   PeerGuard.layerTest(),
+  History.layerTest(),
   PeerRegistry.layerTest({
     peers: [
       {

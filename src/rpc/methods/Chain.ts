@@ -10,6 +10,7 @@ import { height, type Height } from "../../protocol/Height.ts"
 import { expectedHeight } from "../../protocol/Network.ts"
 import { txid } from "../../protocol/Transaction.ts"
 import { Blockchain } from "../../services/Blockchain.ts"
+import { History, type HistoryState } from "../../services/History.ts"
 import {
   BlockParam,
   Count,
@@ -111,7 +112,18 @@ export const getblockchaininfo = defineMethod({
     headers: HeightResult,
     instant_finality: Schema.Boolean,
     mediantime: SecondsResult,
-    pruned: Schema.Boolean,
+    pruned: Schema.Boolean.annotate({ description: "true while blocks are missing below a snapshot" }),
+    snapshot: Schema.optionalKey(
+      Schema.Struct({
+        hash: HashResult,
+        height: HeightResult,
+        replayed: Schema.optionalKey(HeightResult).annotate({
+          description: "up to this height its blocks were checked"
+        }),
+        status: Schema.Literals(["verifying", "verified", "false"]),
+        why: Schema.optionalKey(Schema.String)
+      })
+    ),
     verificationprogress: Schema.Number.annotate({ description: "from 0 to 1: the share of due blocks that are here" })
   }),
   errors: [],
@@ -132,7 +144,7 @@ export const getblockchaininfo = defineMethod({
       headers: tip.height,
       instant_finality: true,
       mediantime: middle?.header.timestamp ?? tip.timestamp,
-      pruned: false,
+      ...snapshotInfo((yield* History).state()),
       verificationprogress: Number(tip.height + 1n) / Number(due + 1n)
     }
   })
@@ -172,6 +184,20 @@ export const getchaintips = defineMethod({
 
 const blockNotFound = (named: bigint | number | string) =>
   rpcError("NotFound", `Block not found: Block ${named} not found`)
+
+/** What is known of the blocks below a snapshot. */
+const snapshotInfo = (state: HistoryState) => {
+  if (state._tag === "Whole") return { pruned: false }
+  const base = { hash: toHex(state.base.hash), height: state.base.height }
+  switch (state._tag) {
+    case "Replaying":
+      return { pruned: true, snapshot: { ...base, replayed: state.height, status: "verifying" as const } }
+    case "Verified":
+      return { pruned: true, snapshot: { ...base, replayed: base.height, status: "verified" as const } }
+    case "Refuted":
+      return { pruned: true, snapshot: { ...base, status: "false" as const, why: state.why } }
+  }
+}
 
 const max = <A extends bigint>(a: A, b: A): A => (a > b ? a : b)
 
