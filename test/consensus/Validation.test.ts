@@ -3,6 +3,7 @@
  *
  * What it refuses we refuse by a consensus rule; what it accepts we accept, or refuse by a rule that is ours alone.
  */
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import { type BlockRejection, severity } from "../../src/consensus/BlockRejection.ts"
@@ -10,12 +11,14 @@ import { createdOutputs, validateBlock } from "../../src/consensus/BlockRules.ts
 import { coinView } from "../../src/consensus/CoinView.ts"
 import { type TransactionRejection, validateTransaction } from "../../src/consensus/TransactionRules.ts"
 import { type Block, blockHash } from "../../src/protocol/Block.ts"
+import type { PublicKey } from "../../src/protocol/Ed25519.ts"
 import { genesis } from "../../src/protocol/Genesis.ts"
 import { toHex } from "../../src/protocol/Hash.ts"
 import { testnet } from "../../src/protocol/Network.ts"
 import { type OutPoint, txid } from "../../src/protocol/Transaction.ts"
 import { type OutPointKey, outPointKey, type Utxo } from "../../src/protocol/Utxo.ts"
 import { utxoSetHash } from "../../src/protocol/UtxoSetHash.ts"
+import { verifyVote } from "../../src/protocol/Vote.ts"
 import { blockOf, messageOf, readVectors, transactionOf } from "../fixtures/Vectors.ts"
 
 const { cases } = readVectors("validation.json")
@@ -31,6 +34,49 @@ const REASONS: ReadonlyArray<readonly [error: RegExp, ...tags: ReadonlyArray<Blo
   [/^Transaction creates value/, "OutputsExceedCeiling"],
   [/^Invalid block reward/, "RewardOutOfRange"]
 ]
+
+/**
+ * A case that is accepted by the recorded node and refused here: our verdict, the number of the defect that lets it pass
+ * there (CHAIN.md of the interop material, section 10), and the difference in docs/protocol.md that describes it.
+ */
+type Overruled<Tag> = Readonly<Record<string, readonly [verdict: Tag, defect: number, difference: `D-${number}`]>>
+
+const BLOCKS: Overruled<BlockRejection["_tag"]> = {
+  "coinbase pays nothing": ["CoinbaseMismatch", 5, "D-28"],
+  "coinbase pays ten times the reward (not checked)": ["CoinbaseMismatch", 5, "D-28"],
+  "double spend: two transactions, same input": ["DuplicateInput", 9, "D-27"],
+  "header block_reward u64::MAX": ["BlockRewardMismatch", 6, "D-28"],
+  "masternode_rewards sum 10000000001": ["BlockRewardMismatch", 6, "D-28"],
+  "masternode_rewards sum 10000999999": ["BlockRewardMismatch", 6, "D-28"],
+  "masternode_rewards sum 9999000001": ["BlockRewardMismatch", 6, "D-28"],
+  "masternode_rewards wraps around to 100 TIME": ["ValueOverflow", 3, "D-27"],
+  "merkle root wrong (not checked)": ["MerkleMismatch", 6, "D-28"],
+  "merkle root zero (not checked)": ["MerkleMismatch", 6, "D-28"],
+  "no transactions at all": ["CoinbaseMissing", 5, "D-28"],
+  "output sum wraps to 0": ["ValueOverflow", 3, "D-27"],
+  "same input twice in one transaction, 2 TIME out": ["DuplicateInput", 2, "D-27"],
+  "timestamp not on a 10 minute boundary": ["TimestampNotOnGrid", 24, "D-30"],
+  "timestamp now": ["TimestampNotOnGrid", 24, "D-30"],
+  "timestamp now + 600": ["TimestampNotOnGrid", 24, "D-30"],
+  "timestamp one second after previous": ["TimestampNotOnGrid", 24, "D-30"],
+  "transaction without inputs and outputs": ["ExtraCoinbase", 5, "D-28"],
+  "two coinbases": ["ExtraCoinbase", 5, "D-28"]
+}
+
+const TRANSACTIONS: Overruled<TransactionRejection["_tag"]> = {
+  "input sum wraps": ["ValueOverflow", 3, "D-27"],
+  "no fee needed under 1000": ["FeeTooLow", 28, "D-33"],
+  "no inputs, no outputs": ["NoInputs", 28, "D-33"],
+  "no inputs, zero-value out": ["NoInputs", 28, "D-33"],
+  "output sum wraps to 0": ["ValueOverflow", 3, "D-27"],
+  "output sum wraps to 10": ["ValueOverflow", 3, "D-27"],
+  "same input twice counts twice": ["DuplicateInput", 2, "D-27"],
+  "zero outputs": ["NoOutputs", 28, "D-33"],
+  "zero-value input": ["FeeTooLow", 28, "D-33"]
+}
+
+const verdictsOf = <Tag>(overruled: Overruled<Tag>): Record<string, Tag> =>
+  Object.fromEntries(Object.entries(overruled).map(([name, [verdict]]) => [name, verdict]))
 
 const tagsOf = (error: string): ReadonlyArray<string> => {
   const row = REASONS.find(([pattern]) => pattern.test(error))
@@ -106,28 +152,18 @@ describe("recorded verdicts", () => {
         assert.strictEqual(step.utxo_hash_after, toHex(utxoSetHash(node.utxos.values())), at)
       }
     }
-    // What only the strict rules refuse.
-    assert.deepStrictEqual(stricter, {
-      "coinbase pays nothing": "CoinbaseMismatch",
-      "coinbase pays ten times the reward (not checked)": "CoinbaseMismatch",
-      "double spend: two transactions, same input": "DuplicateInput",
-      "header block_reward u64::MAX": "BlockRewardMismatch",
-      "masternode_rewards sum 10000000001": "BlockRewardMismatch",
-      "masternode_rewards sum 10000999999": "BlockRewardMismatch",
-      "masternode_rewards sum 9999000001": "BlockRewardMismatch",
-      "masternode_rewards wraps around to 100 TIME": "ValueOverflow",
-      "merkle root wrong (not checked)": "MerkleMismatch",
-      "merkle root zero (not checked)": "MerkleMismatch",
-      "no transactions at all": "CoinbaseMissing",
-      "output sum wraps to 0": "ValueOverflow",
-      "same input twice in one transaction, 2 TIME out": "DuplicateInput",
-      "timestamp not on a 10 minute boundary": "TimestampNotOnGrid",
-      "timestamp now": "TimestampNotOnGrid",
-      "timestamp now + 600": "TimestampNotOnGrid",
-      "timestamp one second after previous": "TimestampNotOnGrid",
-      "transaction without inputs and outputs": "ExtraCoinbase",
-      "two coinbases": "ExtraCoinbase"
-    })
+    assert.deepStrictEqual(stricter, verdictsOf(BLOCKS))
+  })
+
+  it("on blocks made in catching up, which are taken", () => {
+    for (const { name, now, steps } of cases.filter(({ name }: { name: string }) => name.startsWith("catchup"))) {
+      const [{ block_json, hash }] = steps
+      // Of the others only a digest was recorded: their payees come in another order every time.
+      if (block_json === undefined) continue
+      const block = blockOf(block_json)
+      assert.strictEqual(toHex(blockHash(block.header)), hash)
+      assert.strictEqual(new RecordedNode().verdict(block, BigInt(now)), "ok", name)
+    }
   })
 
   it("on transactions", () => {
@@ -163,16 +199,53 @@ describe("recorded verdicts", () => {
       if (step.result.ok !== true) assert.isTrue(Result.isFailure(verdict), step.note)
       else if (Result.isFailure(verdict)) stricter[step.note] = verdict.failure._tag
     }
-    assert.deepStrictEqual(stricter, {
-      "input sum wraps": "ValueOverflow",
-      "no fee needed under 1000": "FeeTooLow",
-      "no inputs, no outputs": "NoInputs",
-      "no inputs, zero-value out": "NoInputs",
-      "output sum wraps to 0": "ValueOverflow",
-      "output sum wraps to 10": "ValueOverflow",
-      "same input twice counts twice": "DuplicateInput",
-      "zero outputs": "NoOutputs",
-      "zero-value input": "FeeTooLow"
+    assert.deepStrictEqual(stricter, verdictsOf(TRANSACTIONS))
+  })
+
+  it("on signatures of votes", () => {
+    let votes = 0
+    for (const { masternodes_json, name, steps } of cases) {
+      if (!name.startsWith("votes")) continue
+      const keys = new Map<string, PublicKey>()
+      for (const json of masternodes_json) {
+        const { address, public_key } = JSON.parse(json)
+        keys.set(address, Uint8Array.from(public_key) as PublicKey)
+      }
+      for (const { note, result, vote_json } of steps) {
+        if (vote_json === undefined) continue
+        const { vote } = messageOf("TransactionVote", `{"TransactionVote":${vote_json}}`)
+        const key = keys.get(vote.voter)
+        assert.strictEqual(key === undefined, result.err === "Vote from non-masternode", `${name} / ${note}`)
+        if (key === undefined) continue
+        assert.strictEqual(verifyVote(vote, key), result.err !== "Invalid vote signature", `${name} / ${note}`)
+        votes++
+      }
+    }
+    assert.strictEqual(votes, 121)
+  })
+
+  it("are all replayed, but for the parts that this node has not", () => {
+    const kinds: Record<string, number> = {}
+    for (const { name } of cases as ReadonlyArray<{ readonly name: string }>) {
+      const kind = /^(block|catchup|transaction rules|votes|masternode registry|heartbeat attestation)/.exec(name)?.[0]
+      kinds[kind ?? name] = (kinds[kind ?? name] ?? 0) + 1
+    }
+    assert.deepStrictEqual(kinds, {
+      block: 48,
+      "transaction rules": 1,
+      catchup: 3,
+      // Nothing here counts votes; what is replayed are their signatures.
+      votes: 17,
+      // Another registry by design: D-22, D-23 and C-43.
+      "masternode registry": 1,
+      "heartbeat attestation": 1
     })
+  })
+
+  it("are overruled for reasons that are written down", () => {
+    const protocol = readFileSync(new URL("../../docs/protocol.md", import.meta.url), "utf8")
+    for (const [name, [, , difference]] of [...Object.entries(BLOCKS), ...Object.entries(TRANSACTIONS)]) {
+      assert.include(protocol, `\n| ${difference} |`, name)
+    }
   })
 })
