@@ -2,6 +2,10 @@
  * Blocks that can never be accepted, by hash: the first bad block of a branch with its rejection, and those seen to
  * follow it. They are in memory and bounded; the one that was found first is forgotten first.
  *
+ * Whoever likes can make bad blocks, which cost him nothing. Those of a branch that a vote was taken on do: a branch has to
+ * be better, fetched, and what most peers are on before it comes to that, and having it all again is what must not happen.
+ * So they give way to each other alone, and all others to them.
+ *
  * A hash is given here only if the rejection is about every block that has it (`isFinal`): a forged body must not keep
  * the true one out.
  */
@@ -15,6 +19,8 @@ export interface InvalidBlock {
   readonly hash: Hash256
   /** Of the first bad block of the branch: this one, or one before it. */
   readonly rejected: BlockRejected
+  /** It was found when a branch was about to become the best chain. */
+  readonly wasVotedFor: boolean
 }
 
 export class InvalidBlocks {
@@ -29,10 +35,12 @@ export class InvalidBlocks {
     return this.#blocks.get(toHex(hash))
   }
 
-  add(header: BlockHeader, rejected: BlockRejected): void {
+  add(header: BlockHeader, rejected: BlockRejected, wasVotedFor = false): void {
     const hash = blockHash(header)
-    this.#blocks.set(toHex(hash), { header, hash, rejected })
-    if (this.#blocks.size > Limits.INVALID_BLOCKS) this.#blocks.delete(this.#blocks.keys().next().value!)
+    const id = toHex(hash)
+    if (this.#blocks.get(id)?.wasVotedFor === true) return
+    this.#blocks.set(id, { header, hash, rejected, wasVotedFor })
+    if (this.#blocks.size > Limits.INVALID_BLOCKS) this.#blocks.delete(this.#leastWanted())
   }
 
   /** Why a block cannot be accepted, if it is known or follows one that is; a descendant is noted as well. */
@@ -42,6 +50,11 @@ export class InvalidBlocks {
     const parent = this.get(header.previousHash)
     if (parent !== undefined) this.add(header, parent.rejected)
     return parent?.rejected
+  }
+
+  #leastWanted(): string {
+    for (const [id, { wasVotedFor }] of this.#blocks) if (!wasVotedFor) return id
+    return this.#blocks.keys().next().value!
   }
 
   /** The branches that end here, each with the number of its blocks that are and the block before them. */

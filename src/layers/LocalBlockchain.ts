@@ -121,10 +121,10 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       return fork === undefined ? undefined : { blocks: found!.blocks, fork: toHeight(fork) }
     }
 
-    /** Remembers the rejection if it is about every block of that hash; `after` are blocks that follow it. */
-    const remember = (block: Block, rejected: BlockRejected, after: ReadonlyArray<Block> = []): void => {
+    /** Remembers the rejection if it is about every block of that hash; `after` are the rest of a branch voted for. */
+    const remember = (block: Block, rejected: BlockRejected, after?: ReadonlyArray<Block>): void => {
       if (!isFinal(rejected.rejection, { bound: bindsBody(block, legacy), legacy })) return
-      for (const { header } of [block, ...after]) invalid.add(header, rejected)
+      for (const { header } of [block, ...(after ?? [])]) invalid.add(header, rejected, after !== undefined)
     }
 
     /** What becomes of a block that does not continue the tip. */

@@ -250,6 +250,29 @@ export const reorganisationSuite = (name: string, layer: Layer.Layer<Services, S
       }).pipe(provided)
     )
 
+    it.effect("remembers an invalid branch that it was to follow, however many bad blocks come after it", () =>
+      Effect.gen(function* () {
+        const chain = yield* Blockchain
+        const ours = chainOf(3)
+        const [first] = branchOf(ours, 1, 1)
+        const twice = spend([firstOutput(ours[0]!)], [[owner(3), SATOSHI_PER_TIME]])
+        const bad = blockAt(3n, hashOf(first!), [twice, { ...twice, lockTime: 1 }])
+        const after = chainOf(1, 4, hashOf(bad))
+        yield* chain.connect(ours)
+        yield* see([first!, bad, ...after])
+        assert.strictEqual((yield* Effect.flip(reorganise(tipOf(after))))._tag, "BlockRejected")
+        const { header, ...body } = blockAt(4n, tipOf(ours))
+        const junk = Array.from({ length: Limits.INVALID_BLOCKS + 1 }, (_, version) => ({
+          ...body,
+          header: { ...header, version: version + 2 }
+        }))
+        for (const block of junk) yield* Effect.flip(chain.connect([block]))
+        assert.isDefined(chain.refusal(hashOf(junk.at(-1)!)))
+        assert.isUndefined(chain.refusal(hashOf(junk[0]!)))
+        for (const block of [bad, ...after]) assert.isDefined(chain.refusal(hashOf(block)))
+      }).pipe(provided)
+    )
+
     it.effect("remembers no block that may be accepted later, or with another body", () =>
       Effect.gen(function* () {
         const chain = yield* Blockchain
