@@ -8,22 +8,28 @@ import { bytesEqual } from "../protocol/ByteArray.ts"
 import type { Hash256 } from "../protocol/Hash.ts"
 
 /** A transaction, by its place in the block, pays to the script or spends from it. */
-export interface Touch {
+export interface Touch<Script> {
   readonly index: number
-  readonly scriptPubkey: Uint8Array
+  readonly script: Script
 }
 
-/** Each pair of a transaction and a script once. */
-export const blockTouches = (delta: BlockDelta): ReadonlyArray<Touch> => {
-  const { created, spenders, spent } = delta
-  const touches = new Map<string, Touch>()
-  const touch = (index: number, scriptPubkey: Uint8Array): void => {
-    const key = `${index} ${scriptKey(scriptPubkey)}`
-    if (!touches.has(key)) touches.set(key, { index, scriptPubkey })
+/** Each pair of a transaction and a script once; scripts are what they are called for the delta's outputs. */
+export const blockTouches = <Script extends string | number>(
+  delta: BlockDelta,
+  spent: ReadonlyArray<Script>,
+  created: ReadonlyArray<Script>
+): ReadonlyArray<Touch<Script>> => {
+  const touches: Array<Touch<Script>> = []
+  const seen = delta.txids.map(() => new Set<Script>())
+  const touch = (index: number, script: Script): void => {
+    const scripts = seen[index]!
+    if (scripts.has(script)) return
+    scripts.add(script)
+    touches.push({ index, script })
   }
-  spent.forEach(({ scriptPubkey }, at) => touch(spenders[at]!, scriptPubkey))
-  createdBy(delta).forEach((index, at) => touch(index, created[at]!.scriptPubkey))
-  return [...touches.values()]
+  spent.forEach((script, at) => touch(delta.spenders[at]!, script))
+  createdBy(delta).forEach((index, at) => touch(index, created[at]!))
+  return touches
 }
 
 /** Of each created output, the place of its transaction in the block; -1 if the block does not have it. */
@@ -33,7 +39,8 @@ export const createdBy = ({ created, txids }: BlockDelta): ReadonlyArray<number>
 }
 
 /** A key for maps: equal for equal scripts, which need not be text. */
-export const scriptKey = (scriptPubkey: Uint8Array): string => Buffer.from(scriptPubkey).toString("latin1")
+export const scriptKey = ({ buffer, byteLength, byteOffset }: Uint8Array): string =>
+  Buffer.from(buffer, byteOffset, byteLength).toString("latin1")
 
 // --- internal ---
 

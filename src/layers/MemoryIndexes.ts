@@ -6,7 +6,7 @@ import { type Hash256, toHex } from "../protocol/Hash.ts"
 import type { OutPoint } from "../protocol/Transaction.ts"
 import { compareOutPoints, type OutPointKey, outPointKey, type Utxo } from "../protocol/Utxo.ts"
 import type { HistoryEntry, TransactionPlace } from "../services/ChainStore.ts"
-import { blockTouches, scriptKey } from "./BlockTouches.ts"
+import { blockTouches, scriptKey, type Touch } from "./BlockTouches.ts"
 
 export class MemoryIndexes {
   readonly #places = new Map<string, TransactionPlace>()
@@ -15,8 +15,8 @@ export class MemoryIndexes {
   connect(delta: BlockDelta): void {
     const { height, txids } = delta
     txids.forEach((txid, index) => this.#places.set(toHex(txid), { height, index }))
-    for (const { index, scriptPubkey } of blockTouches(delta)) {
-      this.#script(scriptPubkey).history.push({ height, index, txid: txids[index]! })
+    for (const { index, script } of touchesOf(delta)) {
+      this.#script(script).history.push({ height, index, txid: txids[index]! })
     }
     this.#move(delta.spent, delta.created)
   }
@@ -25,10 +25,10 @@ export class MemoryIndexes {
   disconnect(delta: BlockDelta): void {
     this.#move(delta.created, delta.spent)
     for (const txid of delta.txids) this.#places.delete(toHex(txid))
-    for (const { scriptPubkey } of blockTouches(delta)) {
-      const { history } = this.#script(scriptPubkey)
+    for (const { script } of touchesOf(delta)) {
+      const { history } = this.#script(script)
       history.pop()
-      if (history.length === 0) this.#scripts.delete(scriptKey(scriptPubkey))
+      if (history.length === 0) this.#scripts.delete(script)
     }
   }
 
@@ -54,13 +54,13 @@ export class MemoryIndexes {
   }
 
   #move(gone: ReadonlyArray<Utxo>, come: ReadonlyArray<Utxo>): void {
-    for (const { outpoint, scriptPubkey } of gone) this.#script(scriptPubkey).unspent.delete(outPointKey(outpoint))
+    for (const { outpoint, scriptPubkey } of gone)
+      this.#script(scriptKey(scriptPubkey)).unspent.delete(outPointKey(outpoint))
     for (const { outpoint, scriptPubkey } of come)
-      this.#script(scriptPubkey).unspent.set(outPointKey(outpoint), outpoint)
+      this.#script(scriptKey(scriptPubkey)).unspent.set(outPointKey(outpoint), outpoint)
   }
 
-  #script(scriptPubkey: Uint8Array): ScriptEntry {
-    const key = scriptKey(scriptPubkey)
+  #script(key: string): ScriptEntry {
     const found = this.#scripts.get(key) ?? { history: [], unspent: new Map() }
     this.#scripts.set(key, found)
     return found
@@ -74,6 +74,12 @@ interface ScriptEntry {
   readonly history: Array<HistoryEntry>
   readonly unspent: Map<OutPointKey, OutPoint>
 }
+
+const keysOf = (utxos: ReadonlyArray<Utxo>): ReadonlyArray<string> =>
+  utxos.map(({ scriptPubkey }) => scriptKey(scriptPubkey))
+
+const touchesOf = (delta: BlockDelta): ReadonlyArray<Touch<string>> =>
+  blockTouches(delta, keysOf(delta.spent), keysOf(delta.created))
 
 const compare = (a: TransactionPlace, b: TransactionPlace): number =>
   a.height === b.height ? a.index - b.index : a.height < b.height ? -1 : 1

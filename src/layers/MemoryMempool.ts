@@ -110,6 +110,8 @@ class Pool {
 
   /** Whatever spends an output that is gone was in the new blocks, or contradicts them, or spends nothing any more. */
   applied({ connected, disconnected }: ChainDelta): void {
+    // As while a node syncs.
+    if (this.#entries.size === 0) return
     const created = new Set(connected.flatMap((delta) => delta.created.map(({ outpoint }) => outPointKey(outpoint))))
     for (const delta of disconnected) {
       for (const { outpoint } of delta.created) {

@@ -242,7 +242,6 @@ class SqliteChain {
     for (const { bytes, delta } of blocks) {
       for (const utxo of delta.spent) this.#remove(utxo)
       for (const utxo of delta.created) this.#insert(utxo)
-      this.indexes.connect(delta)
       const undo = encodeDelta(delta)
       this.#statements.insertBlock.run(delta.height, delta.hash, delta.timestamp)
       this.#sums.add("block", delta.height, delta.hash, delta.timestamp)
@@ -251,6 +250,7 @@ class SqliteChain {
       this.#statements.insertUndo.run(delta.height, undo)
       this.#sums.add("undo", delta.height, undo)
     }
+    this.indexes.connect(blocks.map(({ delta }) => delta))
     const last = blocks.at(-1)
     if (last !== undefined) this.#pruneUndo(last.delta.height - BigInt(Limits.UNDO_BLOCKS))
   }
@@ -271,34 +271,34 @@ class SqliteChain {
   #remove({ outpoint, scriptPubkey, value }: Utxo): void {
     const key = rowKey(outpoint)
     const { changes } = this.#statements.deleteUtxo.run(key)
-    if (Number(changes) !== 1) throw failed(`${outPointKey(outpoint)} is not unspent`)
+    if (changes !== 1) throw failed(`${outPointKey(outpoint)} is not unspent`)
     this.#sums.subtract("utxo", key, rowValue(value), scriptPubkey)
   }
 }
 
 const prepare = (db: DatabaseSync) => {
-  const statement = (sql: string) => {
+  const query = (sql: string) => {
     const prepared = db.prepare(sql)
     prepared.setReadBigInts(true)
     return prepared
   }
   return {
-    tip: statement("SELECT height, hash, timestamp FROM block ORDER BY height DESC LIMIT 1"),
-    hashes: statement("SELECT hash FROM block WHERE height >= ? ORDER BY height LIMIT ?"),
-    body: statement("SELECT bytes FROM body WHERE height = ?"),
-    utxo: statement("SELECT value, script FROM utxo WHERE key = ?"),
-    utxoPage: statement("SELECT key, value, script FROM utxo WHERE key > ? ORDER BY key LIMIT ?"),
-    undo: statement("SELECT delta FROM undo ORDER BY height DESC LIMIT ?"),
-    insertBlock: statement("INSERT INTO block VALUES (?, ?, ?)"),
-    insertBody: statement("INSERT INTO body VALUES (?, ?)"),
-    insertUndo: statement("INSERT INTO undo VALUES (?, ?)"),
-    insertUtxo: statement("INSERT INTO utxo VALUES (?, ?, ?)"),
-    deleteBlock: statement("DELETE FROM block WHERE height = ?"),
-    deleteBody: statement("DELETE FROM body WHERE height = ?"),
-    deleteUndo: statement("DELETE FROM undo WHERE height = ?"),
-    deleteUtxo: statement("DELETE FROM utxo WHERE key = ?"),
-    undoUpTo: statement("SELECT height, delta FROM undo WHERE height <= ?"),
-    pruneUndo: statement("DELETE FROM undo WHERE height <= ?")
+    tip: query("SELECT height, hash, timestamp FROM block ORDER BY height DESC LIMIT 1"),
+    hashes: query("SELECT hash FROM block WHERE height >= ? ORDER BY height LIMIT ?"),
+    body: query("SELECT bytes FROM body WHERE height = ?"),
+    utxo: query("SELECT value, script FROM utxo WHERE key = ?"),
+    utxoPage: query("SELECT key, value, script FROM utxo WHERE key > ? ORDER BY key LIMIT ?"),
+    undo: query("SELECT delta FROM undo ORDER BY height DESC LIMIT ?"),
+    undoUpTo: query("SELECT height, delta FROM undo WHERE height <= ?"),
+    insertBlock: db.prepare("INSERT INTO block VALUES (?, ?, ?)"),
+    insertBody: db.prepare("INSERT INTO body VALUES (?, ?)"),
+    insertUndo: db.prepare("INSERT INTO undo VALUES (?, ?)"),
+    insertUtxo: db.prepare("INSERT INTO utxo VALUES (?, ?, ?)"),
+    deleteBlock: db.prepare("DELETE FROM block WHERE height = ?"),
+    deleteBody: db.prepare("DELETE FROM body WHERE height = ?"),
+    deleteUndo: db.prepare("DELETE FROM undo WHERE height = ?"),
+    deleteUtxo: db.prepare("DELETE FROM utxo WHERE key = ?"),
+    pruneUndo: db.prepare("DELETE FROM undo WHERE height <= ?")
   }
 }
 

@@ -27,31 +27,21 @@ export class SqliteIndexes {
     this.#lastScript = Number(db.prepare("SELECT coalesce(max(id), 0) AS id FROM script").get()!["id"])
   }
 
-  /** The entries of a block that is put on. Belongs into the transaction that does that. */
-  connect(delta: BlockDelta): void {
-    const height = Number(delta.height)
-    const ids = new Map<string, number>()
-    const idOf = (script: Uint8Array): number => {
-      const key = scriptKey(script)
-      const id = ids.get(key) ?? this.#scriptId(script) ?? this.#addScript(script)
-      ids.set(key, id)
-      return id
-    }
-    for (const utxo of delta.spent) this.#removeCoin(idOf(utxo.scriptPubkey), utxo)
-    for (const utxo of delta.created) this.#addCoin(idOf(utxo.scriptPubkey), utxo)
-    this.#addTransactions(height, delta.txids)
-    for (const { index, scriptPubkey } of blockTouches(delta)) {
-      this.#addHistory(idOf(scriptPubkey), place(height, index))
+  /** The entries of blocks that are put on. Belongs into the transaction that does that. */
+  connect(deltas: ReadonlyArray<BlockDelta>): void {
+    const idOf = this.#listing()
+    for (const delta of deltas) {
+      const spent = delta.spent.map(idOf)
+      const created = delta.created.map(idOf)
+      delta.spent.forEach((utxo, at) => this.#removeCoin(spent[at]!, utxo))
+      delta.created.forEach((utxo, at) => this.#addCoin(created[at]!, utxo))
+      this.#addEntries(delta, spent, created)
     }
   }
 
   /** The entries of the genesis block below a snapshot, apart from its outputs: the snapshot has what is unspent. */
   addGenesis(delta: BlockDelta): void {
-    const height = Number(delta.height)
-    this.#addTransactions(height, delta.txids)
-    for (const { index, scriptPubkey } of blockTouches(delta)) {
-      this.#addHistory(this.#scriptId(scriptPubkey) ?? this.#addScript(scriptPubkey), place(height, index))
-    }
+    this.#addEntries(delta, [], delta.created.map(this.#listing()))
   }
 
   /** An output that was unspent when a snapshot was taken. */
@@ -62,22 +52,24 @@ export class SqliteIndexes {
   /** Takes the entries of the last block off, and scripts that appear nowhere else. */
   disconnect(delta: BlockDelta): void {
     const height = Number(delta.height)
-    const touched = new Map<number, Uint8Array>()
-    for (const { index, scriptPubkey } of blockTouches(delta)) {
-      const id = this.#knownScript(scriptPubkey)
+    const spent = delta.spent.map(({ scriptPubkey }) => this.#knownScript(scriptPubkey))
+    const created = delta.created.map(({ scriptPubkey }) => this.#knownScript(scriptPubkey))
+    for (const { index, script } of blockTouches(delta, spent, created)) {
       const at = place(height, index)
-      touched.set(id, scriptPubkey)
-      this.#statements.deleteHistory.run(id, at)
-      this.#sums.subtract("history", id, at)
+      this.#statements.deleteHistory.run(script, at)
+      this.#sums.subtract("history", script, at)
     }
-    for (const utxo of delta.created) this.#removeCoin(this.#knownScript(utxo.scriptPubkey), utxo)
-    for (const utxo of delta.spent) this.#addCoin(this.#knownScript(utxo.scriptPubkey), utxo)
+    delta.created.forEach((utxo, at) => this.#removeCoin(created[at]!, utxo))
+    delta.spent.forEach((utxo, at) => this.#addCoin(spent[at]!, utxo))
     delta.txids.forEach((txid, index) => {
       this.#statements.deleteTx.run(prefix(txid), place(height, index))
       this.#sums.subtract("tx", prefix(txid), place(height, index))
     })
     this.#statements.deleteTxids.run(height)
     this.#sums.subtract("txids", height, joined(delta.txids))
+    const touched = new Map<number, Uint8Array>()
+    delta.spent.forEach(({ scriptPubkey }, at) => touched.set(spent[at]!, scriptPubkey))
+    delta.created.forEach(({ scriptPubkey }, at) => touched.set(created[at]!, scriptPubkey))
     for (const [id, bytes] of touched) {
       // An output of a snapshot is there without its transaction.
       if (this.#statements.used.get(id, id) !== undefined) continue
@@ -143,6 +135,24 @@ export class SqliteIndexes {
     this.#statements.insertScript.run(script, id)
     this.#sums.add("script", script, id)
     return id
+  }
+
+  /** Numbers of scripts, which are listed when they are new. The same few are asked for again and again. */
+  #listing(): (utxo: Utxo) => number {
+    const ids = new Map<string, number>()
+    return ({ scriptPubkey }) => {
+      const key = scriptKey(scriptPubkey)
+      const id = ids.get(key) ?? this.#scriptId(scriptPubkey) ?? this.#addScript(scriptPubkey)
+      ids.set(key, id)
+      return id
+    }
+  }
+
+  /** What is known of a block's transactions and of the scripts that they touch. */
+  #addEntries(delta: BlockDelta, spent: ReadonlyArray<number>, created: ReadonlyArray<number>): void {
+    const height = Number(delta.height)
+    this.#addTransactions(height, delta.txids)
+    for (const { index, script } of blockTouches(delta, spent, created)) this.#addHistory(script, place(height, index))
   }
 
   #addTransactions(height: number, txids: ReadonlyArray<Hash256>): void {

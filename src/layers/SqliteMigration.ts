@@ -70,7 +70,9 @@ class Migration {
     const { previousHash, timestamp } = block.header
     const created = createdOutputs(block, txids)
     const hash = blockHash(block.header)
-    this.#indexes.connect({ height: toHeight(height), hash, previousHash, timestamp, txids, spent, spenders, created })
+    this.#indexes.connect([
+      { height: toHeight(height), hash, previousHash, timestamp, txids, spent, spenders, created }
+    ])
 
     const undo = this.#statements.undo.get(height)
     if (undo !== undefined) this.#statements.updateUndo.run(withSpenders(undo["delta"] as Uint8Array, spenders), height)

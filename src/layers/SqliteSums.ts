@@ -91,14 +91,17 @@ const storedSums = (db: DatabaseSync): Map<string, number> =>
   )
 
 /** A short row is put together here first: calling into zlib takes longer than summing up. */
-const scratch = Buffer.alloc(512)
+const scratch = new Uint8Array(512)
+const view = new DataView(scratch.buffer)
 
 const rowSum = (row: ReadonlyArray<RowValue>): number => {
   let sum = 0
   let at = 0
   for (const value of row) {
-    if (typeof value !== "object") at = scratch.writeBigInt64LE(BigInt(value), at)
-    else if (value.length <= MAX_COPIED) {
+    if (typeof value !== "object") {
+      view.setBigInt64(at, BigInt(value), true)
+      at += 8
+    } else if (value.length <= MAX_COPIED) {
       scratch.set(value, at)
       at += value.length
     } else {
