@@ -6,6 +6,8 @@
  * indexes are tables too, because SQLite's quick check does not look into indexes of its own.
  */
 
+import { DatabaseSync } from "node:sqlite"
+
 /** The version of a chain that has all its blocks. */
 export const SCHEMA_VERSION = 2
 
@@ -42,3 +44,33 @@ export const BASE_TABLES = `
   CREATE TABLE base (height INTEGER PRIMARY KEY, hash BLOB NOT NULL, coins INTEGER NOT NULL, utxo_hash BLOB NOT NULL,
     coins_hash BLOB NOT NULL, refuted BLOB NOT NULL);
 `
+
+/** The version whose tables a database has, each made in the same words; `undefined` if it has those of none. */
+export const versionOfTables = (db: DatabaseSync): number | undefined => {
+  const found = words(db)
+  return [...TABLES].find(([, tables]) => found === wordsOf(tables))?.[0]
+}
+
+// --- internal ---
+
+const TABLES: ReadonlyMap<number, string> = new Map([
+  [1, CHAIN_TABLES],
+  [SCHEMA_VERSION, CHAIN_TABLES + INDEX_TABLES],
+  [SNAPSHOT_SCHEMA_VERSION, CHAIN_TABLES + INDEX_TABLES + BASE_TABLES]
+])
+
+/** Spaces aside, so that a version of this program that breaks lines elsewhere reads the same. */
+const words = (db: DatabaseSync): string =>
+  db
+    .prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name")
+    .all()
+    .map(({ name, sql, type }) => `${type} ${name} ${String(sql).replace(/\s+/g, " ")}`)
+    .join("\n")
+
+const wordsOf = (tables: string): string => {
+  const db = new DatabaseSync(":memory:")
+  db.exec(tables)
+  const found = words(db)
+  db.close()
+  return found
+}

@@ -73,14 +73,22 @@ export const sumMismatch = (db: DatabaseSync, hasBase: boolean): string | undefi
     const rows = db.prepare(`SELECT * FROM ${table}`)
     rows.setReadBigInts(true)
     rows.setReturnArrays(true)
+    const mismatch = `${holds} (table ${table}) are not what was written`
     let sum = 0
-    for (const row of rows.iterate()) sum = (sum + rowSum(row as unknown as Array<RowValue>)) >>> 0
-    if (sum !== (stored.get(table) ?? 0)) return `${holds} (table ${table}) are not what was written`
+    for (const row of rows.iterate()) {
+      const values = row as unknown as Array<RowValue>
+      if (!values.every(isRowValue)) return mismatch
+      sum = (sum + rowSum(values)) >>> 0
+    }
+    if (sum !== (stored.get(table) ?? 0)) return mismatch
   }
   return undefined
 }
 
 // --- internal ---
+
+/** SQLite keeps values of any kind in any column. */
+const isRowValue = (value: unknown): boolean => typeof value === "bigint" || value instanceof Uint8Array
 
 const storedSums = (db: DatabaseSync): Map<string, number> =>
   new Map(

@@ -161,6 +161,7 @@ describe("SqliteChainStore's file", () => {
       yield* written(file, links(2))
       const db = new DatabaseSync(file)
       db.exec("UPDATE meta SET schema = schema + 2")
+      db.exec("CREATE TABLE later (of TEXT)")
       db.close()
       yield* isLeftAlone(file, "NewerSchema")
     })
@@ -189,6 +190,46 @@ describe("SqliteChainStore's file", () => {
         damage(file)
         yield* isLeftAlone(file, "Damaged")
       }
+    })
+  )
+
+  it.effect("is damaged, and neither newer nor of another network, when it does not agree with itself", () =>
+    Effect.gen(function* () {
+      const file = join(yield* temporaryFolder, "chain.db")
+      yield* written(file, links(5))
+      const sound = readFileSync(file)
+      const flips = [
+        "UPDATE meta SET schema = schema | 64",
+        "UPDATE meta SET schema = 3",
+        "UPDATE meta SET schema = 1",
+        "UPDATE meta SET network = 'uestnet'",
+        "UPDATE meta SET network = 'mainnet'",
+        "UPDATE meta SET genesis = zeroblob(32)",
+        "DELETE FROM meta",
+        "ALTER TABLE utxo RENAME COLUMN value TO valug",
+        "ALTER TABLE history RENAME TO histosy",
+        "UPDATE undo SET delta = 'a text' WHERE height = 3",
+        "UPDATE block SET timestamp = 1e300 WHERE height = 3"
+      ]
+      for (const flip of flips) {
+        writeFileSync(file, sound)
+        const db = new DatabaseSync(file)
+        db.exec(flip)
+        db.close()
+        yield* isLeftAlone(file, "Damaged")
+      }
+      // The byte of the header that says whether the file may be written.
+      const bytes = Buffer.from(sound)
+      bytes[18]! ^= 1 << 5
+      writeFileSync(file, bytes)
+      yield* isLeftAlone(file, "Damaged")
+    })
+  )
+
+  it.effect("is no damage when the system does not let it be opened", () =>
+    Effect.gen(function* () {
+      const folder = yield* temporaryFolder
+      assert.strictEqual(yield* refusal(folder), "Failed")
     })
   )
 
