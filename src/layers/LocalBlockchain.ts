@@ -9,39 +9,33 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as PubSub from "effect/PubSub"
 import * as Queue from "effect/Queue"
 import * as Semaphore from "effect/Semaphore"
-import * as Stream from "effect/Stream"
-import type { BlockDelta } from "../consensus/BlockDelta.ts"
 import { isFinal, mayPass } from "../consensus/BlockRejection.ts"
 import { bindsBody, rejectionWithoutCoins, spentOutPoints } from "../consensus/BlockRules.ts"
 import { isBetter } from "../consensus/ForkChoice.ts"
-import { type Block, type BlockHeader, blockHash } from "../protocol/Block.ts"
+import { type Block, blockHash } from "../protocol/Block.ts"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import { genesis } from "../protocol/Genesis.ts"
 import { type Hash256, toHex } from "../protocol/Hash.ts"
 import { type Height, height as toHeight } from "../protocol/Height.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { dueTime, type Network } from "../protocol/Network.ts"
-import { isCoinbase, type Transaction } from "../protocol/Transaction.ts"
-import { outPointKey } from "../protocol/Utxo.ts"
 import {
   Blockchain,
   type BlockRejected,
   type BlockVerdict,
-  type Branch,
-  type ChainEvent,
   type OfferedBlock,
   ReorganisationRefused
 } from "../services/Blockchain.ts"
-import { type ChainBatch, ChainStore, type ChainTip, StoreError } from "../services/ChainStore.ts"
+import { type ChainBatch, ChainStore, StoreError } from "../services/ChainStore.ts"
 import { Mempool } from "../services/Mempool.ts"
 import { NodeConfig } from "../services/NodeConfig.ts"
 import { UtxoStore } from "../services/UtxoStore.ts"
+import * as ChainEvents from "./ChainEvents.ts"
 import { type CheckedBlock, checkBlocks, rejectedBlock } from "./CheckedBlocks.ts"
-import { InvalidBlocks } from "./InvalidBlocks.ts"
-import { type SideBlock, SideBranches } from "./SideBranches.ts"
+import { KnownBranches } from "./KnownBranches.ts"
+import { lastBlocks, type RemovedBlock, returnedBy, undo } from "./RemovedBlocks.ts"
 import { loadChain, readBlock } from "./StoredChain.ts"
 
 /**
@@ -60,13 +54,12 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
     const stored = yield* loadChain(network)
     const index = stored.index
     let tip = stored.tip
-    const side = new SideBranches()
-    const invalid = new InvalidBlocks()
+    const branches = new KnownBranches(index)
+    const { invalid, side } = branches
 
     const writer = yield* Semaphore.make(1)
     const inbox = yield* Queue.bounded<OfferedBlock>(Limits.BLOCK_QUEUE)
-    const hub = yield* Effect.acquireRelease(PubSub.sliding<Published>(Limits.CHAIN_EVENTS), PubSub.shutdown)
-    let published = 0
+    const events = yield* ChainEvents.make
 
     /** The blocks from `from` on that continue the chain by what their headers say, as many as one commit takes. */
     const continuation = (blocks: ReadonlyArray<Block>, from: number): ReadonlyArray<Block> => {
@@ -104,22 +97,11 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       }
       yield* utxos.applied(delta)
       yield* mempool.applied(delta)
-      const events: ReadonlyArray<ChainEvent> = [
+      yield* events.publish([
         ...removed.map(({ delta: { hash, height } }) => ({ _tag: "Disconnected" as const, height, hash })),
         ...blocks.map(({ block, tip }) => ({ _tag: "Connected" as const, tip, block }))
-      ]
-      yield* PubSub.publishAll(
-        hub,
-        events.map((event): Published => ({ sequence: published++, event }))
-      )
+      ])
     }, Effect.uninterruptible)
-
-    /** The branch that a block ends, as it lies beside the best chain now. */
-    const branchTo = (hash: Hash256): PlacedBranch | undefined => {
-      const found = side.branch(hash)
-      const fork = found && index.heightOf(found.parent)
-      return fork === undefined ? undefined : { blocks: found!.blocks, fork: toHeight(fork) }
-    }
 
     /** Remembers the rejection if it is about every block of that hash; `after` are the rest of a branch voted for. */
     const remember = (block: Block, rejected: BlockRejected, after?: ReadonlyArray<Block>): void => {
@@ -130,7 +112,7 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
     /** What becomes of a block that does not continue the tip. */
     const putAside = (block: Block): Effect.Effect<BlockVerdict, BlockRejected> => {
       const { previousHash } = block.header
-      const before = branchTo(previousHash)
+      const before = branches.to(previousHash)
       const fork = before === undefined ? index.heightOf(previousHash) : Number(before.fork)
       if (fork === undefined) return Effect.succeed({ _tag: "Orphan" })
       const parent = before?.blocks.at(-1)!.block.header ?? headerOf(network, toHeight(fork))
@@ -181,22 +163,8 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       return yield* writer.withPermit(connectAll(blocks))
     })
 
-    /** The last blocks of the best chain, newest first, with what undoes them. */
-    const lastBlocks = Effect.fnUntraced(function* (count: number) {
-      const deltas = yield* store.undo(count)
-      const removed: Array<RemovedBlock> = []
-      for (const delta of deltas) {
-        const block = yield* Effect.provideService(readBlock(delta.height), ChainStore, store)
-        if (block === undefined || !bytesEqual(blockHash(block.header), delta.hash)) break
-        removed.push({ delta, block })
-      }
-      if (removed.length === count) return removed
-      const detail = `only ${removed.length} of the last ${count} blocks can be taken off`
-      return yield* new StoreError({ operation: "reorganise", reason: "Damaged", detail })
-    })
-
     const reorganiseTo = Effect.fnUntraced(function* (hash: Hash256) {
-      const branch = branchTo(hash)
+      const branch = branches.to(hash)
       const depth = branch === undefined ? 0 : Number(tip.height - branch.fork)
       const refuse = (reason: ReorganisationRefused["reason"]) =>
         new ReorganisationRefused({ hash: toHex(hash), reason, depth })
@@ -205,13 +173,9 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       const blocks = branch.blocks.map(({ block }) => block)
       if (!isBetter({ height: blocks.at(-1)!.header.height, hash }, tip)) return yield* refuse("NotBetter")
 
-      const removed = yield* lastBlocks(depth)
+      const removed = yield* Effect.provideService(lastBlocks(depth), ChainStore, store)
       const coins = yield* coinsFor(blocks)
-      // The newest block first: what it spent may have been created by the one before it, which then takes it away.
-      for (const { delta } of removed) {
-        for (const { outpoint } of delta.created) coins.delete(outPointKey(outpoint))
-        for (const utxo of delta.spent) coins.set(outPointKey(utxo.outpoint), utxo)
-      }
+      undo(removed, coins)
       const parent = { ...headerOf(network, branch.fork), hash: index.hashAt(branch.fork)! }
       const options = { network, legacy, parent, coins, extent: "all" } as const
       const { checked, rejected } = yield* checkBlocks(blocks, options)
@@ -234,22 +198,6 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       )
     )
 
-    const branches = (): ReadonlyArray<Branch> => {
-      const kept = side.ends().flatMap(({ block, hash }) => {
-        const branch = branchTo(hash)
-        const tip = tipOf(block.header, hash)
-        return branch === undefined ? [] : [{ tip, fork: branch.fork, length: branch.blocks.length, rejected: null }]
-      })
-      const refused = invalid.ends().flatMap(({ last: { hash, header, rejected }, length, parent }) => {
-        const before = branchTo(parent)
-        const fork = before?.fork ?? index.heightOf(parent)
-        if (fork === undefined) return []
-        const all = length + (before?.blocks.length ?? 0)
-        return [{ tip: tipOf(header, hash), fork: toHeight(fork), length: all, rejected }]
-      })
-      return [...kept, ...refused]
-    }
-
     const decide = Effect.fnUntraced(
       function* ({ block, decided }: OfferedBlock) {
         const outcome = yield* connect([block]).pipe(
@@ -267,14 +215,6 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
     )
     yield* Queue.take(inbox).pipe(Effect.flatMap(decide), Effect.forever, Effect.forkScoped)
 
-    const changes = Stream.unwrap(
-      Effect.gen(function* () {
-        const subscription = yield* PubSub.subscribe(hub)
-        const first = published
-        return Stream.fromSubscription(subscription).pipe(Stream.mapAccum(() => first, withLag))
-      })
-    )
-
     return Blockchain.of({
       network,
       genesisHash: genesis(network).hash,
@@ -288,52 +228,15 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       blocks: store.blocks,
       offer: (offered) => Effect.sync(() => Queue.offerUnsafe(inbox, offered)),
       connect,
-      branches,
+      branches: () => branches.all(),
       refusal: (hash) => invalid.get(hash)?.rejected,
       reorganise,
-      changes
+      changes: events.changes
     })
   })
 )
 
 // --- internal ---
 
-/** A block that comes off, and what it did. */
-interface RemovedBlock {
-  readonly delta: BlockDelta
-  readonly block: Block
-}
-
-interface PlacedBranch {
-  readonly blocks: ReadonlyArray<SideBlock>
-  readonly fork: Height
-}
-
 /** Height and time of a block of the best chain: all of them keep the schedule, genesis included. */
 const headerOf = (network: Network, height: Height) => ({ height, timestamp: dueTime(network, height) })
-
-const tipOf = ({ height, timestamp }: BlockHeader, hash: Hash256): ChainTip => ({ height, hash, timestamp })
-
-/** The transactions that are in the blocks which came off alone, oldest first. */
-const returnedBy = (
-  removed: ReadonlyArray<RemovedBlock>,
-  connected: ReadonlyArray<CheckedBlock>
-): ReadonlyArray<Transaction> => {
-  const again = new Set(connected.flatMap(({ delta }) => delta.txids.map(toHex)))
-  return [...removed]
-    .reverse()
-    .flatMap(({ block, delta }) =>
-      block.transactions.filter((transaction, at) => !isCoinbase(transaction) && !again.has(toHex(delta.txids[at]!)))
-    )
-}
-
-interface Published {
-  readonly sequence: number
-  readonly event: ChainEvent
-}
-
-/** Says how many events are missing before the one that has come, if any are. */
-const withLag = (expected: number, { event, sequence }: Published): readonly [number, ReadonlyArray<ChainEvent>] => [
-  sequence + 1,
-  sequence > expected ? [{ _tag: "Lagged", missed: sequence - expected }, event] : [event]
-]
