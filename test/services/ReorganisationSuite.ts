@@ -371,6 +371,23 @@ export const reorganisationSuite = (name: string, layer: Layer.Layer<Services, S
       }).pipe(provided)
     )
 
+    it.effect("keeps no block whose parent it has not seen, even when that comes after it", () =>
+      Effect.gen(function* () {
+        const chain = yield* Blockchain
+        const ours = chainOf(4)
+        const [first, orphan, ...more] = branchOf(ours, 3, 3)
+        yield* chain.connect(ours)
+        assert.deepStrictEqual(yield* see([orphan!, ...more]), [{ _tag: "Orphan" }, { _tag: "Orphan" }])
+        assert.strictEqual((yield* see([first!]))[0]!._tag, "SideBranch")
+        assert.deepStrictEqual(
+          chain.branches().map(({ tip }) => tip.hash),
+          [hashOf(first!)]
+        )
+        assert.deepStrictEqual(yield* refusal(hashOf(more[0]!)), ["UnknownBranch", 0])
+        yield* holds(ours)
+      }).pipe(provided)
+    )
+
     it.effect("tells what came off, newest first, and then what was put on", () =>
       Effect.gen(function* () {
         const chain = yield* Blockchain
