@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import { genesis } from "../protocol/Genesis.ts"
-import { STORE_PAGE_CACHE } from "../protocol/Limits.ts"
+import { STORE_LOG_PAGES, STORE_PAGE_CACHE } from "../protocol/Limits.ts"
 import { type Network, networks } from "../protocol/Network.ts"
 import { StoreError } from "../services/ChainStore.ts"
 import { isExchanging } from "./ChainExchange.ts"
@@ -68,6 +68,7 @@ const open = ({ file, network }: ChainFileOptions): DatabaseSync => {
   try {
     // Before the first read: then the log's index is in our memory and not in a file that others could map.
     db.exec("PRAGMA locking_mode = EXCLUSIVE")
+    db.exec(`PRAGMA wal_autocheckpoint = ${STORE_LOG_PAGES}`)
     db.exec("PRAGMA journal_mode = WAL")
     db.exec(`PRAGMA cache_size = ${-STORE_PAGE_CACHE / 1024}`)
     db.exec("BEGIN EXCLUSIVE")

@@ -240,6 +240,8 @@ export const FORKS_WAITING = INBOUND_SLOTS + OUTBOUND_SLOTS
 export const HOT_BLOCKS = 32 * MiB
 /** Pages of the store's file that are kept in memory. */
 export const STORE_PAGE_CACHE = 32 * MiB
+/** Pages of 4 KiB in the store's log before they go to the file, each once, however often it changed: 16 MiB. */
+export const STORE_LOG_PAGES = 4_096
 /** Hashes of blocks read in one go at start. */
 export const HASHES_PER_READ = 10_000
 /** Unspent outputs looked up or read in one go, before others may run: 3 ms. */
