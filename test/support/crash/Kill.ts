@@ -1,33 +1,30 @@
 /**
- * Processes that are killed while they write a chain: a node, one that brings an old file to this schema, and
- * `timenode chain verify --repair`.
+ * What a killed process may leave: a node, one that brings an old file to this schema, `timenode chain verify --repair`,
+ * and a node whose disk is full, which ends by itself.
  */
-import { spawn } from "node:child_process"
-import { once } from "node:events"
-import { cpSync, existsSync, rmSync } from "node:fs"
-import { join } from "node:path"
+import { cpSync, mkdirSync, readdirSync } from "node:fs"
+import { spawnSync } from "node:child_process"
 import { Effect, Result } from "effect"
+import { join } from "node:path"
 import { chainFile } from "../../../src/layers/DataDirectory.ts"
+import { isExchanging } from "../../../src/layers/ChainExchange.ts"
 import { toHex } from "../../../src/protocol/Hash.ts"
 import { makeRandom } from "../../fixtures/Random.ts"
-import { BIN } from "../timenode.ts"
 import { loseBlock } from "./Damage.ts"
-import type { Phase } from "./Hooks.ts"
+import { type End, killed, leftBeside, repairer, type Target, writer } from "./Killed.ts"
 import { fault, inFolder, type Outcome } from "./Outcome.ts"
-import { downgrade, leave, repaired } from "./Prepared.ts"
-import { bytesIn, description, examined, isSame } from "./Stored.ts"
+import { copyChain, downgrade, leave, repaired } from "./Prepared.ts"
+import { bytesIn, bytesOf, description, examined, isSame } from "./Stored.ts"
 import { blocksOf, type Step, take, work } from "./Work.ts"
 
 /** Kills a process at a moment of the seed's choice, and opens what it leaves. */
 export const killRun = (seed: number): Promise<Outcome> =>
   inFolder(async (folder) => {
     const random = makeRandom(seed)
-    const kind = random(10)
-    return kind < 6
-      ? node(folder, seed, random)
-      : kind < 8
-        ? migration(folder, seed, random)
-        : repair(folder, seed, random)
+    const kind = random(20)
+    if (kind < 11) return node(folder, seed, random)
+    if (kind < 14) return migration(folder, seed, random)
+    return kind < 19 ? repair(folder, seed, random) : fullDisk(folder, seed, random)
   })
 
 // --- internal ---
@@ -36,7 +33,7 @@ type Random = (below: number) => number
 
 const node = async (folder: string, seed: number, random: Random): Promise<Outcome> => {
   const target = among(NODE_TARGETS, random)
-  const end = await killed([WRITER, folder, String(seed), "0"], seed, target, random)
+  const end = await killed(folder, writer(folder, seed, 0), seed, target, random)
   return held(folder, seed, "node", end, 0, random)
 }
 
@@ -45,9 +42,28 @@ const migration = async (folder: string, seed: number, random: Random): Promise<
   const steps = take(work(seed), before)
   await leave(folder, steps, steps.length)
   await downgrade(folder)
-  const target = among(MIGRATION_TARGETS, random)
-  const end = await killed([WRITER, folder, String(seed), String(before)], seed, target, random)
+  const end = await killed(folder, writer(folder, seed, before), seed, among(MIGRATION_TARGETS, random), random)
   return held(folder, seed, "migration", end, before, random)
+}
+
+/** Commits until the disk has no more room, or the file must not grow; then says with what it failed. */
+const fullDisk = async (folder: string, seed: number, random: Random): Promise<Outcome> => {
+  const kilobytes = 100 + random(500)
+  const disk = join(folder, "disk")
+  mkdirSync(disk)
+  const isMounted =
+    random(2) === 0 && spawnSync("mount", ["-t", "tmpfs", "-o", `size=${kilobytes}k`, "tmpfs", disk]).status === 0
+  try {
+    const limit = isMounted ? [] : ["sh", "-c", `ulimit -f ${kilobytes * 2}; exec "$@"`, "sh"]
+    const end = await killed(folder, writer(disk, seed, 0), seed, undefined, random, limit)
+    const what = `${isMounted ? "disk" : "file"} of at most ${kilobytes} KiB`
+    if (end.phase !== "end") return fault(`${what}: goes on`)
+    if (!/^the store in .* failed to \w+: /.test(end.failed ?? "")) return fault(`${what}: ${end.failed ?? end.stderr}`)
+    copyChain(disk, folder)
+    return await held(folder, seed, `full ${isMounted ? "disk" : "file"}`, { ...end, failed: undefined }, 0, random)
+  } finally {
+    if (isMounted) spawnSync("umount", [disk])
+  }
 }
 
 /** The tip is one that the steps allow which were begun, and all that was said to be done is there. */
@@ -55,17 +71,21 @@ const held = async (folder: string, seed: number, kind: string, end: End, before
   const done = Math.max(end.done, before)
   const begun = Math.max(end.begun, before)
   const what = `${kind} in ${end.phase}, step ${begun}, ${done} done`
-  if (end.failed !== undefined) return fault(`${what}: failed: ${end.failed}`, end.phase)
+  if (end.failed !== undefined) return fault(`${what}: failed: ${end.failed}`)
+  // It works until it is killed, unless it has said why not.
+  if (end.phase === "end" && end.tip === undefined) return fault(`${what}: exit code ${end.code}\n${end.stderr}`)
   const steps = take(work(seed), begun + 1)
   const found = await Effect.runPromise(Effect.result(examined(folder, blocksOf(steps), random)))
-  if (Result.isFailure(found)) return fault(`${what}: ${description(folder, found.failure)}`, end.phase)
+  if (Result.isFailure(found)) return fault(`${what}: ${description(folder, found.failure)}`)
   const { differs, tip } = found.success
-  if (differs.length > 0) return fault(`${what}: differs in ${differs.join(", ")}`, end.phase)
+  if (differs.length > 0) return fault(`${what}: differs in ${differs.join(", ")}`)
+  const hash = toHex(tip!.hash)
+  if (end.tip !== undefined && end.tip !== hash) return fault(`${what}: the process had another tip, ${end.tip}`)
   const allowed = begun > done ? steps[begun - 1]!.tips : [tipAfter(steps, done)]
   // The genesis is there before the first step, and a file without it before that.
-  if (!allowed.some(({ hash }) => toHex(hash) === toHex(tip!.hash))) {
+  if (!allowed.some((block) => toHex(block.hash) === hash)) {
     const [least, most] = [allowed[0]!, allowed.at(-1)!].map(({ block }) => block.header.height)
-    return fault(`${what}: tip ${tip!.block.header.height} is none of ${least} to ${most}`, end.phase)
+    return fault(`${what}: tip ${tip!.block.header.height} is none of ${least} to ${most}`)
   }
   return { fault: false, phase: `${kind}: ${end.phase}`, text: `${what}: holds block ${tip!.block.header.height}` }
 }
@@ -73,7 +93,10 @@ const held = async (folder: string, seed: number, kind: string, end: End, before
 const tipAfter = (steps: ReadonlyArray<Step>, done: number) =>
   done === 0 ? steps[0]!.tips[0]! : steps[done - 1]!.tips.at(-1)!
 
-/** The chain is as damaged as before, with its advice, or repaired; a second repair makes it sound in any case. */
+/**
+ * The chain is as damaged as before, or refused until the repair is finished, or repaired. A second repair ends where one
+ * does that is left alone; the damaged files are kept as they were, and nothing else is left.
+ */
 const repair = async (folder: string, seed: number, random: Random): Promise<Outcome> => {
   const steps = take(work(seed), 2 + random(8))
   await leave(folder, steps, random(steps.length))
@@ -82,46 +105,50 @@ const repair = async (folder: string, seed: number, random: Random): Promise<Out
   const before = bytesIn(folder)
   const beside = `${folder}-beside`
   cpSync(folder, beside, { recursive: true })
-  try {
-    const whole = await repaired(beside, blocks, random)
-    if ("fault" in whole) return fault(`${damage}: ${whole.fault}`)
-    const args = ["--import", HOOKS, BIN, "chain", "verify", "--repair", "--data-dir", folder]
-    const end = await killed(args, seed, among(REPAIR_TARGETS, random), random)
-    const what = `${damage}, repair in ${end.phase}`
-    const outcome = (text: string): Outcome => fault(`${what}: ${text}`, end.phase)
-    if (end.failed !== undefined) return outcome(end.failed)
-    if (!existsSync(chainFile(folder))) return outcome("no file is left")
-    const untouched = isSame(before, bytesIn(folder))
-    const again = await repaired(folder, blocks, random)
-    if ("fault" in again) return outcome(`a second time: ${again.fault}`)
-    if (again.height < whole.height) return outcome(`keeps ${again.height} blocks, ${whole.height} when left alone`)
-    return {
-      fault: false,
-      phase: `repair: ${end.phase}`,
-      text: `${what}: ${untouched ? "untouched" : "changed"}, then block ${again.height}`
-    }
-  } finally {
-    rmSync(beside, { recursive: true, force: true })
-  }
+  const whole = await repaired(beside, blocks, random)
+  if ("fault" in whole) return fault(`${damage}: ${whole.fault}`)
+
+  const end = await killed(folder, repairer(folder), seed, among(REPAIR_TARGETS, random), random)
+  const what = `${damage}, repair in ${end.phase}`
+  if (end.phase === "end" && end.code !== 0) return fault(`${what}: exit code ${end.code}\n${end.stderr}`)
+  const isPending = isExchanging(chainFile(folder))
+  const isUntouched = !isPending && isSame(before, bytesIn(folder))
+  // Opening may change files, and a second repair has to begin with those of the first.
+  const copy = `${folder}-copy`
+  cpSync(leftBeside(folder), copy, { recursive: true })
+  const found = await Effect.runPromise(Effect.result(examined(copy, blocks, random)))
+  if (isPending || isUntouched) {
+    if (Result.isSuccess(found)) return fault(`${what}: opens before it is repaired`)
+    const text = description(folder, found.failure)
+    if (!text.includes("timenode chain verify --repair")) return fault(`${what}: no advice in: ${text}`)
+  } else if (Result.isFailure(found)) return fault(`${what}: ${description(folder, found.failure)}`)
+  else if (found.success.differs.length > 0) return fault(`${what}: differs in ${found.success.differs.join(", ")}`)
+
+  const again = await repaired(folder, blocks, random)
+  if ("fault" in again) return fault(`${what}: a second time: ${again.fault}`)
+  if (again.height !== whole.height) return fault(`${what}: keeps ${again.height}, ${whole.height} when left alone`)
+  const aside = `${chainFile(folder)}.damaged-1`
+  if (!isSame(before, [aside, `${aside}-wal`].map(bytesOf))) return fault(`${what}: the damaged files are others`)
+  const stale = readdirSync(folder).filter((name) => !/^chain\.db(-wal|-shm|\.damaged-1(-wal)?)?$/.test(name))
+  if (stale.length > 0) return fault(`${what}: leaves ${stale.join(", ")}`)
+  const state = isUntouched ? "untouched" : isPending ? "to be finished" : "repaired"
+  return { fault: false, phase: `repair: ${end.phase}`, text: `${what}: ${state}, then block ${again.height}` }
 }
 
-const WRITER = join(import.meta.dirname, "Writer.ts")
-const HOOKS = join(import.meta.dirname, "Hooks.ts")
-
-/** Where to kill: in which phase, how often that was there before at most, and how many microseconds later at most. */
-type Target = readonly [phase: Phase | "any", times: number, micros: number]
-
 const NODE_TARGETS: ReadonlyArray<Target> = [
-  ["any", 0, 700_000],
-  ["open", 1, 4_000],
+  ["start", 1, 1_500_000],
+  ["open", 4, 1_000],
+  ["open", 4, 4_000],
   ["connect", 12, 12_000],
   ["reorganise", 8, 12_000],
   ["reorganise", 3, 25_000],
   ["commit", 16, 1_500],
   ["commit", 16, 400],
-  ["checkpoint", 3, 4_000],
   ["checkpoint", 3, 1_000],
-  ["commit after checkpoint", 3, 1_000]
+  ["checkpoint", 3, 300],
+  ["commit after checkpoint", 3, 1_000],
+  ["close", 3, 3_000],
+  ["close", 3, 600]
 ]
 
 const MIGRATION_TARGETS: ReadonlyArray<Target> = [
@@ -132,59 +159,14 @@ const MIGRATION_TARGETS: ReadonlyArray<Target> = [
 ]
 
 const REPAIR_TARGETS: ReadonlyArray<Target> = [
-  ["any", 0, 900_000],
+  ["start", 1, 1_500_000],
   ["connect", 4, 12_000],
   ["commit", 3, 1_500],
-  ["exchange", 6, 800],
-  ["exchange", 6, 3_000],
+  ["exchange", 8, 300],
+  ["exchange", 12, 300],
+  ["exchange", 12, 800],
+  ["clean", 3, 800],
   ["close", 4, 2_000]
 ]
 
 const among = (targets: ReadonlyArray<Target>, random: Random): Target => targets[random(targets.length)]!
-
-interface End {
-  readonly phase: string
-  readonly begun: number
-  readonly done: number
-  /** What it said that it failed with, instead of being killed. */
-  readonly failed: string | undefined
-}
-
-/** Starts a process and kills it at the target; if that never comes, a second after its start or at its end. */
-const killed = async (args: ReadonlyArray<string>, seed: number, target: Target, random: Random): Promise<End> => {
-  const [phase, times, micros] = target
-  const wanted = 1 + random(Math.max(times, 1))
-  const delay = random(micros)
-  const child = spawn(process.execPath, args, {
-    stdio: ["ignore", "ignore", "ignore", "pipe"],
-    env: { ...process.env, CRASH_SEED: String(seed) }
-  })
-  const ended = once(child, "close")
-  const kill = (): void => void child.kill("SIGKILL")
-  const timer = setTimeout(kill, phase === "any" ? 400 + delay / 1_000 : LONGEST)
-  let said = ""
-  let seen = 0
-  child.stdio[3]!.on("data", (bytes: Buffer) => {
-    const text = bytes.toString()
-    said += text
-    if (seen >= wanted) return
-    seen += text.split("\n").filter((line) => line === `at ${phase}`).length
-    if (seen < wanted) return
-    if (delay > 5_000) return void setTimeout(kill, delay / 1_000)
-    const until = performance.now() + delay / 1_000
-    while (performance.now() < until);
-    kill()
-  })
-  await ended
-  clearTimeout(timer)
-  const last = (word: string): string | undefined =>
-    [...said.matchAll(new RegExp(`^${word} (.+)\\n`, "gm"))].at(-1)?.[1]
-  return {
-    phase: child.signalCode === null ? "end" : (last("at") ?? "start"),
-    begun: Number(last("begun") ?? 0),
-    done: Number(last("done") ?? 0),
-    failed: last("failed")
-  }
-}
-
-const LONGEST = 4_000

@@ -20,7 +20,9 @@ export const inFolder = async (run: (folder: string) => Promise<Outcome>): Promi
   const scratch = mkdtempSync(join(tmpdir(), "timenode-crash-"))
   const folder = join(scratch, "data")
   mkdirSync(folder)
-  const outcome = await run(folder)
+  const outcome = await run(folder).catch((cause: unknown) =>
+    fault(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause))
+  )
   if (outcome.fault) return { ...outcome, text: `${outcome.text}; kept in ${scratch}` }
   rmSync(scratch, { recursive: true, force: true })
   return outcome

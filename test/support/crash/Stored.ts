@@ -57,9 +57,9 @@ export const examined = Effect.fnUntraced(function* (
 
 /** Bytes of the file and its log. */
 export const bytesIn = (folder: string): ReadonlyArray<Buffer> =>
-  [chainFile(folder), `${chainFile(folder)}-wal`].map((path) =>
-    existsSync(path) ? readFileSync(path) : Buffer.alloc(0)
-  )
+  [chainFile(folder), `${chainFile(folder)}-wal`].map(bytesOf)
+
+export const bytesOf = (path: string): Buffer => (existsSync(path) ? readFileSync(path) : Buffer.alloc(0))
 
 export const isSame = (some: ReadonlyArray<Buffer>, others: ReadonlyArray<Buffer>): boolean =>
   some.every((bytes, index) => bytes.equals(others[index]!))
