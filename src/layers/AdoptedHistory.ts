@@ -25,10 +25,10 @@ export const replayedHeight = (dataDir: string): bigint | undefined => {
   return height === undefined ? undefined : BigInt(height)
 }
 
-/** To be run before the chain of the data directory is opened. */
+/** To be run before the chain of the data directory is opened. A failure is logged, and everything stays as it was. */
 export const adoptHistory = Effect.fn("AdoptedHistory.adoptHistory")(function* (
   config: NodeConfigValues & { readonly dataDir: string }
-): Effect.fn.Return<void, StoreError> {
+): Effect.fn.Return<void> {
   const file = chainFile(config.dataDir)
   const history = historyFile(config.dataDir)
   const replayed = replayedHeight(config.dataDir)
@@ -41,16 +41,19 @@ export const adoptHistory = Effect.fn("AdoptedHistory.adoptHistory")(function* (
     const isWhole = yield* complete(db, began).pipe(Effect.provide(replayChain(history, config), { local: true }))
     if (!isWhole) return
     yield* attempt(() => {
-      if (existsSync(`${history}-wal`)) throw new Error("the log of the replayed blocks was not closed")
-      // A log must not be found beside a file that it does not belong to.
-      db.exec("PRAGMA journal_mode = DELETE")
+      // A log must not be found beside a file that it does not belong to: neither of the two may have one.
+      const { journal_mode: mode } = db.prepare("PRAGMA journal_mode = DELETE").get() ?? {}
+      if (mode !== "delete" || existsSync(`${history}-wal`)) throw new Error("a log could not be closed")
       syncPath(history)
       renameSync(history, file)
       syncPath(config.dataDir)
       rmSync(`${history}-shm`, { force: true })
     })
     yield* Effect.logInfo(`The blocks up to the snapshot at height ${base} are part of the chain now: it is whole`)
-  }).pipe(Effect.scoped)
+  }).pipe(
+    Effect.scoped,
+    Effect.catch(({ detail }) => Effect.logWarning(`The replayed blocks cannot be taken over now: ${detail}`))
+  )
 })
 
 // --- internal ---

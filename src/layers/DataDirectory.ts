@@ -1,7 +1,7 @@
 /**
  * The data directory: how it is made, and what it contains.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs"
+import { closeSync, fsyncSync, mkdirSync, openSync, rmSync } from "node:fs"
 import { dirname, join } from "node:path"
 
 /** Makes a directory and those above it; throws when that cannot be. */
@@ -33,3 +33,8 @@ export const chainFile = (dataDir: string): string => join(dataDir, "chain.db")
 
 /** The blocks up to the base of a snapshot, as far as they were replayed: a chain of its own. */
 export const historyFile = (dataDir: string): string => join(dataDir, "history.db")
+
+/** Removes them, which belong to one snapshot and no other. */
+export const removeHistory = (dataDir: string): void => {
+  for (const suffix of ["", "-wal", "-shm"]) rmSync(`${historyFile(dataDir)}${suffix}`, { force: true })
+}

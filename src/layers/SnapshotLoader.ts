@@ -22,8 +22,8 @@ import * as Wire from "../protocol/wire/Wire.ts"
 import { Blockchain } from "../services/Blockchain.ts"
 import type { ChainTip, SnapshotBase, StoreError } from "../services/ChainStore.ts"
 import type { NodeConfigValues } from "../services/NodeConfig.ts"
-import { chainFile, makeDirectory, syncPath } from "./DataDirectory.ts"
 import { isExchanging } from "./ChainExchange.ts"
+import { chainFile, makeDirectory, removeHistory, syncPath } from "./DataDirectory.ts"
 import { replayChain } from "./ReplayChain.ts"
 import { SnapshotError } from "./SnapshotError.ts"
 import { SnapshotReader, type SnapshotSink } from "./SnapshotFormat.ts"
@@ -70,6 +70,8 @@ export const loadSnapshot = Effect.fn("SnapshotLoader.loadSnapshot")(function* (
     const tip = yield* connect(blocks).pipe(Effect.provide(replayChain(chainFile(folder), scratch), { local: true }))
     yield* attempt(() => {
       syncPath(chainFile(folder))
+      // Blocks that were compared with another snapshot say nothing about this one.
+      removeHistory(chain.dataDir)
       try {
         linkSync(chainFile(folder), file)
       } catch (cause) {

@@ -8,7 +8,6 @@
  * Under `legacy` other bodies may fit the same hashes, and one peer may have sent such a one. Then outputs that are not
  * the snapshot's refute it only when a second replay, of other peers' answers, leaves the same.
  */
-import { rmSync } from "node:fs"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -28,7 +27,7 @@ import { Blockchain } from "../services/Blockchain.ts"
 import { ChainStore, type SnapshotBase, StoreError } from "../services/ChainStore.ts"
 import { History, type HistoryState, type Replayed } from "../services/History.ts"
 import { NodeConfig } from "../services/NodeConfig.ts"
-import { chainFile, historyFile } from "./DataDirectory.ts"
+import { chainFile, historyFile, removeHistory } from "./DataDirectory.ts"
 import { readBlocks, replayChain } from "./ReplayChain.ts"
 import { CoinSums } from "./SnapshotFormat.ts"
 
@@ -42,7 +41,7 @@ export const layer: Layer.Layer<History, StoreError, ChainStore | Blockchain | N
     if (dataDir === null) return settled({ _tag: "Whole" })
     if (base === null) {
       // What a snapshot has left whose chain is gone.
-      yield* removeHistory(dataDir)
+      removeHistory(dataDir)
       return settled({ _tag: "Whole" })
     }
     if (base.refuted !== null) {
@@ -56,12 +55,6 @@ export const layer: Layer.Layer<History, StoreError, ChainStore | Blockchain | N
 // --- internal ---
 
 type Config = NodeConfig["Service"] & { readonly dataDir: string }
-
-const removeHistory = (dataDir: string) =>
-  Effect.sync(() => {
-    const file = historyFile(dataDir)
-    for (const path of [file, `${file}-wal`, `${file}-shm`]) rmSync(path, { force: true })
-  })
 
 /** A state that does not change any more. */
 const settled = (state: HistoryState) =>
@@ -188,7 +181,7 @@ const storeError = (detail: string) => new StoreError({ operation: "replay", rea
 const openReplica = Effect.fnUntraced(function* (config: Config) {
   const outer = yield* Effect.scope
   const file = historyFile(config.dataDir)
-  const remove = removeHistory(config.dataDir)
+  const remove = Effect.sync(() => removeHistory(config.dataDir))
   let scope: Scope.Closeable
   let services: Context.Context<Blockchain | ChainStore>
   const open = Effect.gen(function* () {

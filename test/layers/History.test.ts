@@ -1,10 +1,11 @@
 /**
  * What a node does about the blocks before its snapshot: on a network in memory and a virtual clock, with real files.
  */
-import { existsSync, writeFileSync } from "node:fs"
+import { existsSync, rmSync, writeFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { replayedHeight } from "../../src/layers/AdoptedHistory.ts"
 import { chainFile, historyFile } from "../../src/layers/DataDirectory.ts"
 import * as LocalBlockchain from "../../src/layers/LocalBlockchain.ts"
 import * as MemoryAddressBook from "../../src/layers/MemoryAddressBook.ts"
@@ -41,8 +42,9 @@ import { wait } from "../peer/Session.ts"
 type Store = ChainStore["Service"]
 
 /** A directory with the snapshot of a store at a height. */
-const loaded = Effect.fnUntraced(function* (store: Store, base: bigint, legacy = true) {
-  const dataDir = yield* temporaryFolder
+const loaded = Effect.fnUntraced(function* (store: Store, base: bigint, legacy = true, into?: string) {
+  const dataDir = into ?? (yield* temporaryFolder)
+  rmSync(chainFile(dataDir), { force: true })
   const { bytes } = yield* snapshotOf(store, testnet, height(base))
   const values = yield* Effect.provide(NodeConfig, NodeConfig.layerTest({ legacy }), { local: true })
   yield* loadSnapshot({ chain: { ...values, dataDir } }, bytes)
@@ -244,12 +246,20 @@ const on = <A, E>(
 /** A directory with a snapshot at height 6 of these blocks, which begin with the genesis. */
 const begun = Effect.fnUntraced(function* (
   blocks: ReadonlyArray<Block>,
-  { change = (store: Store) => store, legacy = true } = {}
+  {
+    change = (store: Store) => store,
+    dataDir,
+    legacy = true
+  }: {
+    readonly change?: (store: Store) => Store
+    readonly dataDir?: string
+    readonly legacy?: boolean
+  } = {}
 ) {
   yield* TestClock.setTime(dueMillis(1_000))
   return yield* Effect.gen(function* () {
     yield* (yield* Blockchain).connect(blocks.slice(1))
-    return yield* loaded(change(yield* ChainStore), 6n, legacy)
+    return yield* loaded(change(yield* ChainStore), 6n, legacy, dataDir)
   }).pipe(
     Effect.provide(
       LocalBlockchain.layer.pipe(
@@ -288,6 +298,29 @@ describe("the replay", () => {
           for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
           assert.strictEqual(history.state()._tag, "Verified")
           yield* history.extend
+        })
+      )
+    })
+  )
+
+  it.effect("counts for no other snapshot than its own", () =>
+    Effect.gen(function* () {
+      const dataDir = yield* begun(SHORT)
+      yield* on(
+        dataDir,
+        Effect.fnUntraced(function* (history, _, chain) {
+          yield* history.replay(SHORT.slice(1, 7))
+          yield* chain.connect(SHORT.slice(107))
+          yield* history.extend
+        })
+      )
+      assert.strictEqual(replayedHeight(dataDir), 7n)
+      const other = yield* begun(SHORT, { change: forged(SHORT.slice(0, 7)), dataDir })
+      assert.strictEqual(other, dataDir)
+      yield* on(
+        dataDir,
+        Effect.fnUntraced(function* (history) {
+          assert.deepInclude(history.state(), { _tag: "Replaying", height: height(0) })
         })
       )
     })
