@@ -155,7 +155,8 @@ const loadCommand = Command.make(
   Command.withDescription(
     paragraph(
       "Begin a chain with a snapshot, in a data directory that has none. It is checked as far as it can be without the",
-      "blocks before it, and loaded whole or not at all. What it says is trusted: give --hash."
+      "blocks before it, and loaded whole or not at all. Until timenode start has fetched and checked these, what it says",
+      "is trusted: give --hash."
     )
   ),
   Command.withShortDescription("Begin a chain with a snapshot")

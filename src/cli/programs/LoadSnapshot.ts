@@ -44,7 +44,10 @@ export const loadSnapshotFile = (flags: StorageFlagValues, file: string, expecte
       ].join("\n")
     )
     if (Option.isNone(expected)) {
-      yield* Console.error("warning: compare the snapshot-hash with one that you have from elsewhere, or give --hash")
+      yield* Console.error(
+        "warning: compare the snapshot-hash with one that you have from elsewhere, or give --hash; it is trusted until the " +
+          "node has checked the blocks before it"
+      )
     }
   })
 
