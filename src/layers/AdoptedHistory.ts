@@ -32,8 +32,9 @@ export const adoptHistory = Effect.fn("AdoptedHistory.adoptHistory")(function* (
   const file = chainFile(config.dataDir)
   const history = historyFile(config.dataDir)
   const replayed = replayedHeight(config.dataDir)
+  if (replayed === undefined) return
   const base = peek(file, "SELECT height FROM base WHERE length(refuted) = 0")
-  if (replayed === undefined || base === undefined || replayed <= base) return
+  if (base === undefined || replayed <= base) return
   yield* Effect.gen(function* () {
     const db = yield* openChainFile({ file, network: config.network })
     const began = yield* attempt(() => readBase(db))

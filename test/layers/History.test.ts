@@ -1,11 +1,11 @@
 /**
  * What a node does about the blocks before its snapshot: on a network in memory and a virtual clock, with real files.
  */
-import { existsSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { replayedHeight } from "../../src/layers/AdoptedHistory.ts"
+import { adoptHistory, replayedHeight } from "../../src/layers/AdoptedHistory.ts"
 import { chainFile, historyFile } from "../../src/layers/DataDirectory.ts"
 import * as LocalBlockchain from "../../src/layers/LocalBlockchain.ts"
 import * as MemoryAddressBook from "../../src/layers/MemoryAddressBook.ts"
@@ -324,6 +324,48 @@ describe("the replay", () => {
         })
       )
     })
+  )
+
+  it.effect(
+    "takes the place of the chain when nobody has that open, and what is left of it goes with a whole one",
+    () =>
+      Effect.gen(function* () {
+        const dataDir = yield* begun(SHORT)
+        const values = yield* Effect.provide(NodeConfig, NodeConfig.layerTest({ dataDir }), { local: true })
+        const adopt = adoptHistory({ ...values, dataDir })
+        yield* adopt
+        yield* on(
+          dataDir,
+          Effect.fnUntraced(function* (history, _, chain) {
+            yield* history.replay(SHORT.slice(1, 7))
+            yield* chain.connect(SHORT.slice(107))
+            yield* history.extend
+            yield* adopt
+          })
+        )
+        assert.isTrue(existsSync(historyFile(dataDir)))
+        const replayed = readFileSync(historyFile(dataDir))
+        yield* adopt
+        assert.isFalse(existsSync(historyFile(dataDir)))
+        writeFileSync(historyFile(dataDir), replayed)
+        yield* adopt
+        yield* on(
+          dataDir,
+          Effect.fnUntraced(function* (history, store) {
+            assert.strictEqual(history.state()._tag, "Whole")
+            assert.isNull(yield* store.base)
+            assert.strictEqual((yield* store.tip)?.height, 107n)
+            assert.strictEqual(
+              (yield* store.blocks(height(1), height(107), { count: 200, bytes: 2 ** 24 })).length,
+              107
+            )
+          })
+        )
+        assert.deepStrictEqual(
+          readdirSync(dataDir).filter((name) => !name.startsWith("chain.db")),
+          []
+        )
+      })
   )
 
   it.effect("refutes a snapshot at once when the hashes bind their bodies, and for good", () =>
