@@ -182,9 +182,14 @@ const fetchBranch = Effect.fnUntraced(function* (
   while (last < end) {
     const request = { _tag: "GetBlocks", start: height(last + 1n), end: height(end) } as const
     const { blocks } = yield* registry.request(peer, request, Policies.once("bulk"))
-    const before = last
+    const reached = last
     for (const block of blocks) {
-      if (bodies.length === 0 && !bytesEqual(blockHash(block.header), first)) return yield* stop("Contradiction")
+      // The vote is about the first one alone: all others have to follow from it.
+      const before = bodies.at(-1)
+      const follows = before
+        ? bytesEqual(block.header.previousHash, blockHash(before.header))
+        : bytesEqual(blockHash(block.header), first)
+      if (!follows) return yield* stop("Contradiction")
       const [verdict] = yield* chain.connect([block])
       if (verdict === undefined || verdict._tag === "Orphan") return yield* stop("Contradiction")
       memory += blockMemory(block)
@@ -192,7 +197,7 @@ const fetchBranch = Effect.fnUntraced(function* (
       bodies.push(block)
       last = block.header.height
     }
-    if (last <= before) return yield* stop("Contradiction")
+    if (last <= reached) return yield* stop("Contradiction")
   }
   return bodies
 })

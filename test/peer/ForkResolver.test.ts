@@ -351,6 +351,8 @@ describe("a branch of a peer", () => {
     )
   })
 
+  const third = blockAt(21n, hashOf(ours[19]!), [paid])
+  const unnamed = [third, ...chainOf(10, 22, hashOf(third))]
   const liars: ReadonlyArray<readonly [string, Remote]> = [
     ["never answers", { chain: theirs, ...mute }],
     ["answers slowly for ever", { chain: theirs, silent: (_, before) => before > 2 }],
@@ -358,6 +360,8 @@ describe("a branch of a peer", () => {
     ["never sends a block", { chain: theirs, silent: ({ _tag }) => _tag === "GetBlocks" }],
     ["sends no blocks", { chain: theirs, sends: [] }],
     ["sends ours", { chain: theirs, sends: ours.slice(20) }],
+    ["sends another branch than it named", { chain: theirs, sends: unnamed }],
+    ["begins with the branch that it named", { chain: theirs, sends: [theirs[20]!, ...unnamed] }],
     ["sends others than it named", { chain: theirs, sends: chainOf(9, 500) }],
     ["sends the same block again and again", { chain: theirs, sends: theirs.slice(20, 21) }],
     ["is shorter than it says", { chain: theirs, sends: theirs.slice(20, 25) }]
