@@ -93,7 +93,8 @@ DatabaseSync.prototype.exec = function (sql) {
   at(isOver ? "commit after checkpoint" : "commit")
   exec.call(this, sql)
   isOver = false
-  if (checkpointEvery !== undefined && ++commits % checkpointEvery === 0) {
+  commits++
+  if (checkpointEvery !== undefined && commits % checkpointEvery === 0) {
     at("checkpoint")
     exec.call(this, "PRAGMA wal_checkpoint(PASSIVE)")
     isOver = true

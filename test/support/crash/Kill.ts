@@ -137,18 +137,18 @@ const repair = async (folder: string, seed: number, random: Random): Promise<Out
 
 const NODE_TARGETS: ReadonlyArray<Target> = [
   ["start", 1, 1_500_000],
-  ["open", 4, 1_000],
-  ["open", 4, 4_000],
-  ["connect", 12, 12_000],
-  ["reorganise", 8, 12_000],
-  ["reorganise", 3, 25_000],
-  ["commit", 16, 1_500],
-  ["commit", 16, 400],
+  ["open", 2, 1_000],
+  ["open", 2, 4_000],
+  ["connect", 6, 12_000],
+  ["reorganise", 2, 4_000],
+  ["reorganise", 3, 12_000],
+  ["commit", 8, 1_500],
+  ["commit", 8, 400],
   ["checkpoint", 3, 1_000],
   ["checkpoint", 3, 300],
   ["commit after checkpoint", 3, 1_000],
-  ["close", 3, 3_000],
-  ["close", 3, 600]
+  ["close", 2, 3_000],
+  ["close", 2, 600]
 ]
 
 const MIGRATION_TARGETS: ReadonlyArray<Target> = [

@@ -11,7 +11,7 @@ import { Blockchain } from "../../../src/services/Blockchain.ts"
 import { chainIn, description } from "./Stored.ts"
 import { work } from "./Work.ts"
 
-const STEPS_PER_OPENING = 6
+const STEPS_PER_OPENING = 4
 
 const [folder, seed, before] = process.argv.slice(2) as [string, string, string]
 const steps = work(Number(seed))
