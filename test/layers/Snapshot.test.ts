@@ -88,7 +88,7 @@ const Damage = Schema.Struct({
   share: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 0.999_999 })),
   inHead: Schema.Boolean,
   bit: between(0, 7),
-  chunk: between(1, 9_000)
+  chunk: between(700, 9_000)
 })
 
 /** Loading fails for the reason and leaves the directory as it was. */
@@ -227,7 +227,7 @@ describe("a snapshot", () => {
         const damaged = kind === "flipped" ? flipped : kind === "shorter" ? bytes.subarray(0, at) : longer
         yield* refused((dataDir) => load(dataDir, damaged, undefined, testnet, chunk))
       }),
-    { timeout: 30_000, arbitrary: { runs: 40 } }
+    { timeout: 30_000, arbitrary: { runs: 80 } }
   )
 
   it.effect("is refused for what it is not", () =>
