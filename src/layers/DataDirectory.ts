@@ -38,3 +38,5 @@ export const historyFile = (dataDir: string): string => join(dataDir, "history.d
 export const removeHistory = (dataDir: string): void => {
   for (const suffix of ["", "-wal", "-shm"]) rmSync(`${historyFile(dataDir)}${suffix}`, { force: true })
 }
+/** The transactions that are in no block, and this node's votes. */
+export const poolFile = (dataDir: string): string => join(dataDir, "pool.sqlite")

@@ -27,7 +27,7 @@ import type { PeerRegistry } from "../services/PeerRegistry.ts"
 import type { PeerNetwork } from "../services/PeerTransport.ts"
 import type { UtxoStore } from "../services/UtxoStore.ts"
 import { adoptHistory } from "./AdoptedHistory.ts"
-import { chainFile } from "./DataDirectory.ts"
+import { chainFile, poolFile } from "./DataDirectory.ts"
 import * as FileAddressBook from "./FileAddressBook.ts"
 import * as FilePeerGuard from "./FilePeerGuard.ts"
 import * as LocalBlockchain from "./LocalBlockchain.ts"
@@ -39,6 +39,7 @@ import * as MemoryMempool from "./MemoryMempool.ts"
 import * as MemoryPeerGuard from "./MemoryPeerGuard.ts"
 import * as SqliteChainStore from "./SqliteChainStore.ts"
 import * as SqliteHistory from "./SqliteHistory.ts"
+import * as SqliteMempool from "./SqliteMempool.ts"
 import * as TcpPeerRegistry from "./TcpPeerRegistry.ts"
 import * as ViewUtxoStore from "./ViewUtxoStore.ts"
 
@@ -47,7 +48,7 @@ export interface Parts<E = never, Extra = never> {
   readonly identity?: Layer.Layer<NodeIdentity, E, NodeConfig>
   readonly chainStore?: Layer.Layer<ChainStore, StoreError | E, NodeConfig>
   readonly utxoStore?: Layer.Layer<UtxoStore, StoreError | E, ChainStore | NodeConfig>
-  readonly mempool?: Layer.Layer<Mempool, E, UtxoStore | NodeConfig>
+  readonly mempool?: Layer.Layer<Mempool, StoreError | E, UtxoStore | NodeConfig>
   readonly masternodes?: Layer.Layer<MasternodeRegistry, E, NodeIdentity | NodeConfig>
   readonly addressBook?: Layer.Layer<AddressBook, E, MasternodeRegistry | NodeConfig>
   readonly peerGuard?: Layer.Layer<PeerGuard, E, NodeConfig>
@@ -72,6 +73,13 @@ export const chainStore = Layer.unwrap(
   )
 )
 
+/** A pool in the data directory, or in memory when there is none. */
+export const mempool = Layer.unwrap(
+  Effect.map(NodeConfig, ({ dataDir, network }) =>
+    dataDir === null ? MemoryMempool.layer : SqliteMempool.layer({ file: poolFile(dataDir), network })
+  )
+)
+
 /** Bans last where there is a data directory. */
 export const peerGuard = Layer.unwrap(
   Effect.map(NodeConfig, ({ dataDir }) =>
@@ -91,9 +99,7 @@ export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
   const identity = parts.identity ?? LocalNodeIdentity.layer.pipe(Layer.provide(files))
   const state = Layer.mergeAll(parts.addressBook ?? addressBook, SqliteHistory.layer).pipe(
     Layer.provideMerge(LocalBlockchain.layer),
-    Layer.provideMerge(
-      Layer.mergeAll(parts.masternodes ?? MemoryMasternodeRegistry.layer, parts.mempool ?? MemoryMempool.layer)
-    ),
+    Layer.provideMerge(Layer.mergeAll(parts.masternodes ?? MemoryMasternodeRegistry.layer, parts.mempool ?? mempool)),
     Layer.provideMerge(parts.utxoStore ?? ViewUtxoStore.layer),
     Layer.provideMerge(Layer.mergeAll(parts.chainStore ?? chainStore, identity, parts.peerGuard ?? peerGuard))
   )

@@ -1,5 +1,5 @@
 /**
- * `UtxoStore` as a view of the chain store, with the volatile states beside it in memory.
+ * `UtxoStore` as a view of the chain store, with what the last blocks have spent beside it in memory.
  *
  * Whoever reads the whole set gets the set of one block or an error, never a mixture: `applied` counts the changes that
  * are known here, and the store's own tip gives away one that is stored and not yet announced. Reading goes page by
@@ -19,14 +19,16 @@ import { type OutPointKey, outPointKey, type Utxo, type UtxoState } from "../pro
 import { UtxoSetHasher } from "../protocol/UtxoSetHash.ts"
 import { ChainStore, type ChainTip, StoreError } from "../services/ChainStore.ts"
 import { type ChainDelta, type UtxoSetSummary, UtxoStore } from "../services/UtxoStore.ts"
+import { RecentlySpent } from "./RecentlySpent.ts"
 
-/** A view of the chain store that is provided. Volatile states are lost with it. */
-export const layer: Layer.Layer<UtxoStore, never, ChainStore> = Layer.effect(
+/** A view of the chain store that is provided. It reads what the last blocks have spent when it is built. */
+export const layer: Layer.Layer<UtxoStore, StoreError, ChainStore> = Layer.effect(
   UtxoStore,
   Effect.gen(function* () {
     const store = yield* ChainStore
     const scope = yield* Effect.scope
-    const states = new VolatileStates()
+    const recent = new RecentlySpent()
+    for (const delta of [...(yield* store.undo(Limits.REORG_DEPTH))].reverse()) recent.connected(delta)
     /** Changes of the chain so far. */
     let changes = 0
     let remembered: UtxoSetSummary | undefined
@@ -47,7 +49,7 @@ export const layer: Layer.Layer<UtxoStore, never, ChainStore> = Layer.effect(
       const confirmed = yield* getMany(outpoints)
       return outpoints.flatMap((outpoint): ReadonlyArray<OutPointState> => {
         const key = outPointKey(outpoint)
-        const state = states.get(key) ?? (confirmed.has(key) ? UNSPENT : undefined)
+        const state = confirmed.has(key) ? UNSPENT : recent.get(key)
         return state === undefined ? [] : [{ outpoint, state }]
       })
     })
@@ -105,16 +107,14 @@ export const layer: Layer.Layer<UtxoStore, never, ChainStore> = Layer.effect(
     const applied = ({ connected, disconnected }: ChainDelta): void => {
       changes++
       remembered = undefined
-      // An output that appears keeps the state it was given before: it may be spent already by a finalised transaction.
-      for (const { spent } of connected) for (const { outpoint } of spent) states.delete(outPointKey(outpoint))
-      for (const { created } of disconnected) for (const { outpoint } of created) states.delete(outPointKey(outpoint))
+      disconnected.forEach(() => recent.disconnected())
+      for (const delta of connected) recent.connected(delta)
     }
 
     return UtxoStore.of({
       get: (outpoint) => Effect.map(store.utxos([outpoint]), (found) => found.get(outPointKey(outpoint))),
       getMany,
       states: statesOf,
-      setState: (outpoint, state) => Effect.sync(() => states.set(outPointKey(outpoint), state)),
       summary: Effect.suspend(() => {
         if (remembered !== undefined) return Effect.succeed(remembered)
         return computing === undefined ? startComputing : Deferred.await(computing)
@@ -146,27 +146,3 @@ const CHANGED_WHILE_READ = new StoreError({
 
 const sameTip = (a: ChainTip | null, b: ChainTip | null): boolean =>
   a === null || b === null ? a === b : bytesEqual(a.hash, b.hash)
-
-/** States that are not on disk, the oldest forgotten when there are too many. */
-class VolatileStates {
-  readonly #states = new Map<OutPointKey, UtxoState>()
-
-  get(key: OutPointKey): UtxoState | undefined {
-    return this.#states.get(key)
-  }
-
-  set(key: OutPointKey, state: UtxoState): void {
-    this.#states.delete(key)
-    if (state._tag === "Unspent") return
-    this.#states.set(key, state)
-    if (this.#states.size <= Limits.VOLATILE_STATES) return
-    for (const oldest of this.#states.keys()) {
-      this.#states.delete(oldest)
-      return
-    }
-  }
-
-  delete(key: OutPointKey): void {
-    this.#states.delete(key)
-  }
-}

@@ -176,6 +176,19 @@ export const TRANSACTION_BYTES = 100 * KiB
 /** The most inputs of such a transaction: to check their signatures takes 10 ms, and `timed` merges 100 at most. */
 export const TRANSACTION_INPUTS = 100
 export const MEMPOOL_BYTES = 64 * MiB
+/** A transaction that is not final and that we have not approved is given up after this time. */
+export const PENDING_EXPIRY = 60 * 60_000
+/** How often that is looked for. */
+export const EXPIRY_INTERVAL = 60_000
+/** Transactions kept because their parents are unknown, tried again when those come. */
+export const ORPHAN_TRANSACTIONS = 1_000
+export const ORPHAN_BYTES = 8 * MiB
+/** Transactions that masternodes voted down and that are not taken again. */
+export const VOTED_DOWN = 4_096
+/** Outputs whose spend this node has approved: 16 a second until blocks have confirmed them. Above it we do not vote. */
+export const PLEDGED_OUTPUTS = 1_000_000
+/** Events of the pool kept for a slow subscriber, which looks the pool through afterwards. */
+export const POOL_EVENTS = 4_096
 /** Content hashes of gossip that was already handled. */
 export const SEEN_GOSSIP = 16_384
 /** Text of a peer that is kept (a network name, a reason), in characters. */
@@ -252,5 +265,7 @@ export const VOLATILE_STATES = 100_000
 export const SNAPSHOT_RECORD = LINE_BLOCKS
 /** Blocks of a snapshot, which are in memory until its end was checked: as many as those of other branches. */
 export const SNAPSHOT_BLOCK_BYTES = SIDE_BLOCK_BYTES
+/** Outputs spent by the last blocks whose spender can be named; above it the oldest block's are forgotten. */
+export const RECENTLY_SPENT = 100_000
 /** Changes of the chain kept for a slow subscriber: a whole reorganisation and more; older ones are reported as lag. */
 export const CHAIN_EVENTS = 512

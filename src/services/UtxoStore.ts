@@ -1,6 +1,6 @@
 /**
- * The coins as handlers, rules, RPC and wallet see them: the confirmed set of {@link ./ChainStore.ts} with the volatile
- * states (Locked, SpentPending, SpentFinalized) over it.
+ * The coins as handlers, rules, RPC and wallet see them: the confirmed set of {@link ./ChainStore.ts}, and who spent what
+ * is no longer in it. What transactions that are in no block want to spend is the matter of {@link ./Mempool.ts}.
  *
  * A layer of your own replaces the view, for instance with an index or a cache; it never replaces durability, which is
  * the chain store's. `Blockchain` computes a block through this view, commits it to the store, then calls `applied`.
@@ -12,7 +12,7 @@ import * as Stream from "effect/Stream"
 import { sha256, type Hash256 } from "../protocol/Hash.ts"
 import { height, type Height } from "../protocol/Height.ts"
 import type { OutPoint, Transaction } from "../protocol/Transaction.ts"
-import type { OutPointKey, Utxo, UtxoState } from "../protocol/Utxo.ts"
+import type { OutPointKey, Utxo } from "../protocol/Utxo.ts"
 import type { OutPointState } from "../protocol/Message.ts"
 import type { BlockDelta } from "../consensus/BlockDelta.ts"
 import type { StoreError } from "./ChainStore.ts"
@@ -37,10 +37,11 @@ export class UtxoStore extends Context.Service<
   {
     readonly get: (outpoint: OutPoint) => Effect.Effect<Utxo | undefined, StoreError>
     readonly getMany: (outpoints: ReadonlyArray<OutPoint>) => Effect.Effect<ReadonlyMap<OutPointKey, Utxo>, StoreError>
-    /** States of the outputs that are known, in the order asked; unknown ones are left out. */
+    /**
+     * What the chain says of outputs, in the order asked: `Unspent`, or `Confirmed` for those that its last blocks have
+     * spent. Others are left out. What the pool says of them is the pool's to tell.
+     */
     readonly states: (outpoints: ReadonlyArray<OutPoint>) => Effect.Effect<ReadonlyArray<OutPointState>, StoreError>
-    /** Records a volatile state. `Unspent` forgets it. The caller has checked the transition. */
-    readonly setState: (outpoint: OutPoint, state: UtxoState) => Effect.Effect<void>
     /** Computed once a tip and then remembered. */
     readonly summary: Effect.Effect<UtxoSetSummary, StoreError>
     /** The remembered summary of the current tip, if it was asked for since the tip changed. For callbacks. */
@@ -60,7 +61,6 @@ export class UtxoStore extends Context.Service<
         get: () => Effect.succeed(undefined),
         getMany: () => Effect.succeed(new Map()),
         states: () => Effect.succeed([]),
-        setState: () => Effect.void,
         summary: Effect.succeed(summary),
         summaryUnsafe: () => summary,
         stream: Stream.empty,

@@ -21,6 +21,22 @@ const sqlite = Layer.unwrap(
 utxoStoreSuite("ViewUtxoStore in memory", ViewUtxoStore.layer.pipe(Layer.provideMerge(MemoryChainStore.layer)))
 utxoStoreSuite("ViewUtxoStore on SQLite", ViewUtxoStore.layer.pipe(Layer.provideMerge(sqlite)))
 
+describe("ViewUtxoStore, built over a chain that is there", () => {
+  it.effect("knows what the last blocks have spent", () => {
+    const coins = outputs("coins", 3)
+    const start = link(null, "start", { created: coins })
+    const next = link(start.delta, "next", { spent: coins.slice(1, 2) })
+    return Effect.gen(function* () {
+      const store = yield* ChainStore
+      yield* store.commit({ disconnect: 0, connect: [start, next], durability: "batched" })
+      const states = yield* Effect.flatMap(UtxoStore, (utxos) => utxos.states([coins[1]!.outpoint])).pipe(
+        Effect.provide(ViewUtxoStore.layer, { local: true })
+      )
+      assert.strictEqual(states[0]?.state._tag, "Confirmed")
+    }).pipe(Effect.provide(MemoryChainStore.layer, { local: true }))
+  })
+})
+
 /** A store that counts the pages it is asked for and does something of the test's after each. */
 const watched = (afterPage: (page: number) => Effect.Effect<void, unknown, ChainStore>) => {
   const pages = { count: 0 }

@@ -325,7 +325,14 @@ const checks: Readonly<Record<Exclude<LimitName, keyof typeof elsewhere>, Check>
       Mempool.layerTest({
         // The first byte of a list has no comma.
         pending: Effect.succeed(
-          [padding + 1, 0].map((length) => ({ txid: ZERO_HASH, fee: 0n, transaction: spending(1, length) }))
+          [padding + 1, 0].map((length) => ({
+            txid: ZERO_HASH,
+            fee: 0n,
+            transaction: spending(1, length),
+            phase: { _tag: "Locked" as const, at: 0n },
+            arrivedAt: 0n,
+            electorate: null
+          }))
         )
       }),
     2

@@ -19,8 +19,6 @@ export const apply = Effect.fnUntraced(function* (connected: ReadonlyArray<Conne
   yield* utxos.applied({ disconnected, connected: connected.map(({ delta }) => delta) })
 })
 
-const locked: UtxoState = { _tag: "Locked", txid: hashOf("locker"), lockedAt: 5n }
-const pending: UtxoState = { _tag: "SpentPending", txid: hashOf("spender"), votes: 1, totalNodes: 3, spentAt: 6n }
 const unspent: UtxoState = { _tag: "Unspent" }
 
 const outpoints = (utxos: ReadonlyArray<Utxo>) => utxos.map(({ outpoint }) => outpoint)
@@ -62,58 +60,56 @@ export const utxoStoreSuite = (name: string, layer: Layer.Layer<UtxoStore | Chai
       Effect.gen(function* () {
         const utxos = yield* UtxoStore
         yield* apply([start])
-        const unconfirmed = outputs("unconfirmed", 1)[0]!
-        const [a, b, c] = outpoints(coins) as [Utxo["outpoint"], Utxo["outpoint"], Utxo["outpoint"]]
-        yield* utxos.setState(b, locked)
-        yield* utxos.setState(unconfirmed.outpoint, pending)
-        const asked = [c, outputs("unknown", 1)[0]!.outpoint, unconfirmed.outpoint, b, a]
-        assert.deepStrictEqual(yield* utxos.states(asked), [
-          { outpoint: c, state: unspent },
-          { outpoint: unconfirmed.outpoint, state: pending },
-          { outpoint: b, state: locked },
+        const [a, b] = outpoints(coins) as [Utxo["outpoint"], Utxo["outpoint"]]
+        assert.deepStrictEqual(yield* utxos.states([b, outputs("unknown", 1)[0]!.outpoint, a]), [
+          { outpoint: b, state: unspent },
           { outpoint: a, state: unspent }
         ])
-        yield* utxos.setState(b, unspent)
-        yield* utxos.setState(unconfirmed.outpoint, unspent)
-        assert.deepStrictEqual(yield* utxos.states([b, unconfirmed.outpoint]), [{ outpoint: b, state: unspent }])
       }).pipe(provided)
     )
 
-    it.effect("forgets the state of what a block spends, and of what a disconnected block made", () =>
+    it.effect("names who spent an output and in which block, until the block comes off", () =>
       Effect.gen(function* () {
         const utxos = yield* UtxoStore
-        yield* apply([start])
-        const made = next.delta.created[0]!.outpoint
-        const spent = coins[0]!.outpoint
-        yield* utxos.setState(spent, pending)
-        yield* apply([next])
-        yield* utxos.setState(made, locked)
-        assert.deepStrictEqual(yield* utxos.states([spent, made]), [{ outpoint: made, state: locked }])
+        const [first, second] = [hashOf("first"), hashOf("second")]
+        const block = link(start.delta, "two spend", {
+          txids: [first, second],
+          spent: coins.slice(0, 2),
+          spenders: [1, 0]
+        })
+        yield* apply([start, block])
+        const { height: blockHeight, timestamp: confirmedAt } = block.delta
+        const asked = outpoints(coins.slice(0, 3)) as [Utxo["outpoint"], Utxo["outpoint"], Utxo["outpoint"]]
+        const confirmed = (txid: typeof first): UtxoState => ({ _tag: "Confirmed", txid, blockHeight, confirmedAt })
+        assert.deepStrictEqual(yield* utxos.states(asked), [
+          { outpoint: asked[0], state: confirmed(second) },
+          { outpoint: asked[1], state: confirmed(first) },
+          { outpoint: asked[2], state: unspent }
+        ])
         yield* apply([], 1)
-        assert.deepStrictEqual(yield* utxos.states([spent, made]), [{ outpoint: spent, state: unspent }])
+        assert.deepStrictEqual(
+          yield* utxos.states(asked),
+          asked.map((outpoint) => ({ outpoint, state: unspent }))
+        )
       }).pipe(provided)
     )
 
-    it.effect("keeps the state of an output that a block confirms", () =>
+    it.effect("remembers what was spent for as many blocks as can come off", () =>
       Effect.gen(function* () {
         const utxos = yield* UtxoStore
         yield* apply([start])
-        const made = next.delta.created[0]!.outpoint
-        yield* utxos.setState(made, pending)
-        yield* apply([next])
-        assert.deepStrictEqual(yield* utxos.states([made]), [{ outpoint: made, state: pending }])
-      }).pipe(provided)
-    )
-
-    it.effect("bounds the states it keeps, the oldest forgotten first", () =>
-      Effect.gen(function* () {
-        const utxos = yield* UtxoStore
-        const txid = hashOf("flood")
-        for (let vout = 0; vout <= Limits.VOLATILE_STATES; vout++) yield* utxos.setState({ txid, vout }, locked)
-        const kept = yield* utxos.states([0, 1, Limits.VOLATILE_STATES].map((vout) => ({ txid, vout })))
+        const blocks: Array<ConnectedBlock> = []
+        for (let at = 0; at <= Limits.REORG_DEPTH; at++) {
+          const spent = at < 2 ? [coins[at]!] : []
+          blocks.push(link(blocks.at(-1)?.delta ?? start.delta, `block ${at}`, { spent }))
+        }
+        yield* apply(blocks.slice(0, -1))
+        assert.strictEqual((yield* utxos.states(outpoints(coins.slice(0, 2)))).length, 2)
+        yield* apply(blocks.slice(-1))
+        const left = yield* utxos.states(outpoints(coins.slice(0, 2)))
         assert.deepStrictEqual(
-          kept.map(({ outpoint }) => outpoint.vout),
-          [1, Limits.VOLATILE_STATES]
+          outpoints(coins.slice(1, 2)),
+          left.map(({ outpoint }) => outpoint)
         )
       }).pipe(provided)
     )

@@ -9,7 +9,14 @@ import { Mempool, TransactionRejected } from "../../../src/services/Mempool.ts"
 import { connection, onlyAnswer, peer, transaction } from "../Fixture.ts"
 import { deeds, handle, handling } from "./Handling.ts"
 
-const pooled = (transaction: Transaction) => ({ transaction, txid: txid(transaction), fee: 1n })
+const pooled = (transaction: Transaction) => ({
+  transaction,
+  txid: txid(transaction),
+  fee: 1n,
+  phase: { _tag: "Locked" as const, at: 0n },
+  arrivedAt: 0n,
+  electorate: null
+})
 const broadcast = (transaction: Transaction): Message => ({ _tag: "TransactionBroadcast", transaction })
 
 describe("the pool, told", () => {
