@@ -16,7 +16,15 @@ export interface DataFile<A> {
   readonly read: Effect.Effect<Option.Option<A>>
   /** Replaces the file. Failures are logged: the node goes on with what it has in memory. */
   readonly write: (value: A) => Effect.Effect<void>
+  /** Replaces the file, for what must be on disk before the node goes on. */
+  readonly store: (value: A) => Effect.Effect<void, DataFileError>
 }
+
+/** The file could not be replaced; what it held stands. A retry helps once the disk has room again, or is mended. */
+export class DataFileError extends Schema.TaggedError<DataFileError>()("DataFileError", {
+  file: Schema.String,
+  detail: Schema.String
+}) {}
 
 /** Whoever writes does so one write after the other. */
 export const make = Effect.fnUntraced(function* <A>(dataDir: string, name: string, schema: Schema.Codec<A, unknown>) {
@@ -48,6 +56,12 @@ export const make = Effect.fnUntraced(function* <A>(dataDir: string, name: strin
     yield* fs.rename(`${file}.new`, file)
   })
 
+  const store = (value: A) =>
+    encode(value).pipe(
+      Effect.flatMap(replace),
+      Effect.mapError(({ message }) => new DataFileError({ file, detail: message }))
+    )
+
   return {
     read: fs.readFileString(file).pipe(
       Effect.flatMap(decode),
@@ -57,9 +71,7 @@ export const make = Effect.fnUntraced(function* <A>(dataDir: string, name: strin
       )
     ),
     write: (value) =>
-      encode(value).pipe(
-        Effect.flatMap(replace),
-        Effect.catch(({ message }) => Effect.logWarning(`${file} cannot be written: ${message}`))
-      )
+      Effect.catch(store(value), ({ detail }) => Effect.logWarning(`${file} cannot be written: ${detail}`)),
+    store
   } satisfies DataFile<A>
 })

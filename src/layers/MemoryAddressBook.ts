@@ -109,7 +109,7 @@ export const make = Effect.fnUntraced(function* (stored: StoredAddresses | null)
       }),
     recordFailure: (peer) =>
       Effect.gen(function* () {
-        const isMasternode = (yield* masternodes.list).some((masternode) => masternode.peer === peer)
+        const isMasternode = (yield* masternodes.list).some((known) => known.peer === peer && known.source !== "hinted")
         const tries = isMasternode ? Policies.reconnectTriesMasternode : Policies.reconnectTries
         tables.failed(peer, yield* Clock.currentTimeMillis, tries, yield* Random.next)
       }),

@@ -11,6 +11,7 @@ import * as BlockSync from "../peer/BlockSync.ts"
 import * as Dialer from "../peer/Dialer.ts"
 import * as ForkResolver from "../peer/ForkResolver.ts"
 import * as GossipRelay from "../peer/GossipRelay.ts"
+import * as Heartbeats from "../peer/Heartbeats.ts"
 import * as HistorySync from "../peer/HistorySync.ts"
 import * as InlineAnswers from "../peer/InlineAnswers.ts"
 import * as Listener from "../peer/Listener.ts"
@@ -29,6 +30,7 @@ import type { UtxoStore } from "../services/UtxoStore.ts"
 import { adoptHistory } from "./AdoptedHistory.ts"
 import { chainFile, poolFile } from "./DataDirectory.ts"
 import * as FileAddressBook from "./FileAddressBook.ts"
+import * as FileMasternodeRegistry from "./FileMasternodeRegistry.ts"
 import * as FilePeerGuard from "./FilePeerGuard.ts"
 import * as LocalBlockchain from "./LocalBlockchain.ts"
 import * as LocalNodeIdentity from "./LocalNodeIdentity.ts"
@@ -87,6 +89,15 @@ export const peerGuard = Layer.unwrap(
   )
 )
 
+/** Masternodes in the data directory, or in memory when there is none. */
+export const masternodes = Layer.unwrap(
+  Effect.map(NodeConfig, ({ dataDir }) =>
+    dataDir === null
+      ? MemoryMasternodeRegistry.layer
+      : FileMasternodeRegistry.layer({ dataDir }).pipe(Layer.provide(files))
+  )
+)
+
 /** An address book in the data directory, or in memory when there is none. */
 export const addressBook = Layer.unwrap(
   Effect.map(NodeConfig, ({ dataDir }) =>
@@ -99,14 +110,14 @@ export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
   const identity = parts.identity ?? LocalNodeIdentity.layer.pipe(Layer.provide(files))
   const state = Layer.mergeAll(parts.addressBook ?? addressBook, SqliteHistory.layer).pipe(
     Layer.provideMerge(LocalBlockchain.layer),
-    Layer.provideMerge(Layer.mergeAll(parts.masternodes ?? MemoryMasternodeRegistry.layer, parts.mempool ?? mempool)),
+    Layer.provideMerge(Layer.mergeAll(parts.masternodes ?? masternodes, parts.mempool ?? mempool)),
     Layer.provideMerge(parts.utxoStore ?? ViewUtxoStore.layer),
     Layer.provideMerge(Layer.mergeAll(parts.chainStore ?? chainStore, identity, parts.peerGuard ?? peerGuard))
   )
   // Without a registry of the caller's there is nothing extra.
   const registry = (parts.peers ?? TcpPeerRegistry.layer) as NonNullable<Parts<E, Extra>["peers"]>
   const peers = registry.pipe(Layer.provide(InlineAnswers.layer))
-  const programs = Layer.mergeAll(Listener.layer, Dialer.layer, HistorySync.layer).pipe(
+  const programs = Layer.mergeAll(Listener.layer, Dialer.layer, HistorySync.layer, Heartbeats.layer).pipe(
     Layer.provide(PeerHandler.layer),
     Layer.provideMerge(BlockSync.layer),
     Layer.provideMerge(ForkResolver.layer),

@@ -69,11 +69,13 @@ const persist = Effect.fnUntraced(function* (address: PeerAddress) {
 const fillSlots = Effect.fnUntraced(function* (calls: Calls, candidates: Effect.Effect<ReadonlyArray<PeerAddress>>) {
   const { maxPeers } = yield* NodeConfig
   if ((yield* FiberMap.size(calls)) >= maxPeers) return
+  const known = yield* Effect.flatMap(MasternodeRegistry, ({ list }) => list)
   const chosen = OutboundSlots.choose(yield* candidates, {
     slots: maxPeers,
     outbound: inCalls(calls),
     connected: yield* connectedPeers,
-    masternodes: new Set((yield* Effect.flatMap(MasternodeRegistry, ({ list }) => list)).map(({ peer }) => peer))
+    masternodes: new Set(known.filter(({ source }) => source === "announced").map(({ peer }) => peer)),
+    isMasternode: known.some(({ source }) => source === "own")
   })
   for (const address of chosen) yield* FiberMap.run(calls, address.peer, call(address), { onlyIfMissing: true })
 })

@@ -3,7 +3,8 @@
  *
  * Network groups decide first: no group gets a second connection while another has an address to dial, and none gets a
  * third. So whoever owns a few groups takes a few slots, however many addresses it has there. Next come masternodes, up
- * to the slots reserved for them, and then the order of the address book.
+ * to the slots reserved for them, and then the order of the address book. A masternode needs a link to every other one:
+ * for it, those reserved slots come before all else, whatever the groups.
  */
 import * as Limits from "../protocol/Limits.ts"
 import { networkGroup } from "../protocol/NetworkGroup.ts"
@@ -16,7 +17,10 @@ export interface Situation {
   readonly outbound: ReadonlySet<PeerId>
   /** Peers that need none: whoever is connected. */
   readonly connected: ReadonlySet<PeerId>
+  /** Those that announced themselves; hearsay is no reason to prefer anybody. */
   readonly masternodes: ReadonlySet<PeerId>
+  /** Whether this node is one. */
+  readonly isMasternode: boolean
 }
 
 /** The candidates to dial now, never more than there are free slots. */
@@ -31,6 +35,15 @@ export const choose = <A extends PeerAddress>(candidates: ReadonlyArray<A>, situ
     .filter(({ peer }) => !outbound.has(peer) && !connected.has(peer))
     .map((address) => ({ address, group: networkGroup(address.peer), isMasternode: masternodes.has(address.peer) }))
 
+  if (situation.isMasternode) {
+    for (const { address, group, isMasternode } of idle) {
+      if (outbound.size + chosen.size >= slots || reserved <= 0) break
+      if (!isMasternode || chosen.has(address.peer)) continue
+      chosen.set(address.peer, address)
+      ofGroup.set(group, (ofGroup.get(group) ?? 0) + 1)
+      reserved--
+    }
+  }
   for (let most = 1; most <= Limits.OUTBOUND_PER_GROUP; most++) {
     for (const onlyMasternodes of [true, false]) {
       for (const { address, group, isMasternode } of idle) {

@@ -125,6 +125,7 @@ const open = Effect.fnUntraced(function* (connection: PeerConnection) {
   if (connection.direction === "inbound") {
     yield* say({ _tag: "GetPeers" })
     yield* say(yield* version)
+    yield* announce(connection)
   } else {
     yield* say(yield* version)
     yield* announce(connection)
@@ -135,9 +136,9 @@ const open = Effect.fnUntraced(function* (connection: PeerConnection) {
     yield* now(checkGenesis(connection))
   }
   yield* Effect.forkScoped(keepAlive(connection), { startImmediately: true })
+  yield* Effect.forkScoped(announceAgain(connection))
   if (connection.direction === "inbound") yield* Effect.sleep(Policies.pollInterval)
   while (true) {
-    yield* announce(connection)
     yield* now(pollHeight(connection))
     yield* now(compareUtxoHash(connection))
     yield* Effect.sleep(Policies.pollInterval)
@@ -153,6 +154,15 @@ const now = <A, E, R>(question: Effect.Effect<A, E, R>): Effect.Effect<void, nev
 const announce = Effect.fnUntraced(function* (connection: PeerConnection) {
   const own = yield* Effect.flatMap(MasternodeRegistry, (masternodes) => masternodes.own)
   if (own !== null) yield* Effect.ignore(connection.write({ _tag: "MasternodeAnnouncement", ...own }))
+})
+
+/** An acceptor does not hear what is announced at once, so that a dialler says it a second time soon. */
+const announceAgain = Effect.fnUntraced(function* (connection: PeerConnection) {
+  if (connection.direction === "outbound") {
+    yield* Effect.sleep(Policies.announcementHeard)
+    yield* announce(connection)
+  }
+  return yield* Effect.forever(Effect.andThen(Effect.sleep(Policies.pollInterval), announce(connection)))
 })
 
 const pollHeight = Effect.fnUntraced(function* (connection: PeerConnection) {
@@ -171,7 +181,7 @@ const fetchMasternodes = Effect.fnUntraced(function* (connection: PeerConnection
   const registry = yield* MasternodeRegistry
   const book = yield* AddressBook
   const { masternodes } = yield* connection.ask({ _tag: "GetMasternodes" }, Policies.once("normal"))
-  yield* registry.hint(masternodes)
+  yield* registry.hint(masternodes, connection.peer)
   yield* book.learn(
     masternodes.map(({ address }) => address),
     connection.peer

@@ -66,6 +66,11 @@ export const pollInterval = Duration.seconds(60)
 /** A `timed` ignores announcements on the first seconds of a connection, and so do we. */
 export const announcementGrace = Duration.seconds(5)
 
+/** A masternode that dialled announces itself again at this time, as soon as it is heard. */
+export const announcementHeard = Duration.seconds(6)
+/** How often a masternode shows that it is alive. */
+export const heartbeatInterval = Duration.seconds(60)
+
 /** Redialling: 5 s doubling to 300 s, jittered. */
 export const reconnect = Schedule.min([Schedule.exponential("5 seconds", 2), Schedule.spaced("300 seconds")]).pipe(
   Schedule.jittered

@@ -170,6 +170,14 @@ export const ADDRESS_SOURCES = 4_096
 /** Outbound peers that are dialled first after a restart. */
 export const ANCHORS = 4
 export const KNOWN_MASTERNODES = 2_000
+/** Masternodes that the peers of one network group may name: a sixteenth of them. */
+export const HINTS_PER_GROUP = 125
+/** Between two heartbeats of a masternode that both count, by the times it signed: it says one a minute. */
+export const HEARTBEAT_SPACING = 20_000
+/** Heartbeats kept of each masternode: an hour of them, or a third of one at the closest spacing. */
+export const HEARTBEATS_KEPT = 64
+/** Attestations counted and passed on for one heartbeat: three verify it, and all of n masternodes would send n². */
+export const WITNESSES_PER_HEARTBEAT = 8
 export const MEMPOOL_TRANSACTIONS = 10_000
 /** The largest transaction that is passed on and mined, as it is hashed. */
 export const TRANSACTION_BYTES = 100 * KiB

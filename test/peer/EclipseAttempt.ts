@@ -13,12 +13,12 @@ import { TestClock } from "effect/testing"
 import * as MemoryAddressBook from "../../src/layers/MemoryAddressBook.ts"
 import type { StoredAddresses } from "../../src/layers/StoredAddresses.ts"
 import * as OutboundSlots from "../../src/peer/OutboundSlots.ts"
-import { type Seed, SigningKey } from "../../src/protocol/Ed25519.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import { networkGroup } from "../../src/protocol/NetworkGroup.ts"
 import { formatPeerAddress, type PeerAddress, type PeerId } from "../../src/protocol/PeerId.ts"
 import { MasternodeRegistry } from "../../src/services/MasternodeRegistry.ts"
 import { NodeConfig } from "../../src/services/NodeConfig.ts"
+import { knownMasternode } from "../fixtures/Masternodes.ts"
 
 export interface Attempt {
   readonly seed: number
@@ -49,7 +49,7 @@ export const attempt = Effect.fnUntraced(function* (options: Attempt) {
   const services = Layer.mergeAll(
     NodeConfig.layerTest({ discovery: true }),
     MasternodeRegistry.layerTest({
-      list: Effect.sync(() => Array.from(masternodes, (peer) => masternode(peer)))
+      list: Effect.sync(() => Array.from(masternodes, (peer) => knownMasternode(peer)))
     })
   )
   return yield* live(options, honest, masternodes).pipe(
@@ -104,7 +104,13 @@ const live = Effect.fnUntraced(function* (
     })
     const fill = Effect.fnUntraced(function* (candidates: ReadonlyArray<PeerAddress>) {
       const outbound = new Set(sessions.keys())
-      const chosen = OutboundSlots.choose(candidates, { slots: SLOTS, outbound, connected: outbound, masternodes })
+      const chosen = OutboundSlots.choose(candidates, {
+        slots: SLOTS,
+        outbound,
+        connected: outbound,
+        masternodes,
+        isMasternode: false
+      })
       for (const address of chosen) if (yield* dial(address)) sessions.set(address.peer, yield* Clock.currentTimeMillis)
     })
     const flood = Effect.gen(function* () {
@@ -167,17 +173,4 @@ const live = Effect.fnUntraced(function* (
 
 const PORT = 24_100
 
-const KEY = new SigningKey(new Uint8Array(32) as Seed).publicKey
-
 const at = (peer: string): PeerAddress => ({ peer: peer as PeerId, port: PORT })
-
-const masternode = (peer: PeerId) => ({
-  address: peer,
-  rewardAddress: "",
-  tier: "Free" as const,
-  publicKey: KEY,
-  peer,
-  source: "hinted" as const,
-  firstSeen: 0,
-  lastSeen: 0
-})

@@ -7,7 +7,7 @@ import type { PeerAddress, PeerId } from "../../src/protocol/PeerId.ts"
 const peer = (text: string) => text as PeerId
 const at = (text: string): PeerAddress => ({ peer: peer(text), port: 1 })
 const peers = (...texts: ReadonlyArray<string>) => new Set(texts.map(peer))
-const empty: Situation = { slots: 50, outbound: peers(), connected: peers(), masternodes: peers() }
+const empty: Situation = { slots: 50, outbound: peers(), connected: peers(), masternodes: peers(), isMasternode: false }
 const chosen = (candidates: ReadonlyArray<string>, situation: Partial<Situation> = {}): ReadonlyArray<string> =>
   choose(candidates.map(at), { ...empty, ...situation }).map(({ peer }) => peer)
 

@@ -30,6 +30,7 @@ import { MasternodeRegistry } from "../../src/services/MasternodeRegistry.ts"
 import { Mempool } from "../../src/services/Mempool.ts"
 import { NodeConfig } from "../../src/services/NodeConfig.ts"
 import { NodeIdentity } from "../../src/services/NodeIdentity.ts"
+import { knownMasternode } from "../fixtures/Masternodes.ts"
 import { PeerGuard } from "../../src/services/PeerGuard.ts"
 import { PeerRegistry } from "../../src/services/PeerRegistry.ts"
 import { UtxoStore } from "../../src/services/UtxoStore.ts"
@@ -343,15 +344,7 @@ const checks: Readonly<Record<Exclude<LimitName, keyof typeof elsewhere>, Check>
     (message) => (message._tag === "MasternodesResponse" ? message.masternodes.length : -1),
     (padding) =>
       MasternodeRegistry.layerTest({
-        list: Effect.succeed(
-          masternodes(2, padding).map((record) => ({
-            ...record,
-            peer: peer(1),
-            source: "announced" as const,
-            firstSeen: 0,
-            lastSeen: 0
-          }))
-        )
+        list: Effect.succeed(masternodes(2, padding).map((record) => knownMasternode(peer(1), record)))
       }),
     1
   ),

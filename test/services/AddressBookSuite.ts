@@ -7,7 +7,6 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
-import { SigningKey, type Seed } from "../../src/protocol/Ed25519.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 import { testnet } from "../../src/protocol/Network.ts"
 import { networkGroup } from "../../src/protocol/NetworkGroup.ts"
@@ -15,6 +14,7 @@ import { formatPeerAddress, type PeerAddress, peerAddress, peerId, type PeerId }
 import { AddressBook } from "../../src/services/AddressBook.ts"
 import { MasternodeRegistry } from "../../src/services/MasternodeRegistry.ts"
 import { NodeConfig, type NodeConfigValues } from "../../src/services/NodeConfig.ts"
+import { knownMasternode } from "../fixtures/Masternodes.ts"
 
 const at = (text: string): PeerAddress => peerAddress(text, testnet.p2pPort)!
 const ip = (text: string): PeerId => peerId(text)!
@@ -419,18 +419,5 @@ export const suite = (layer: Layer.Layer<AddressBook, never, NodeConfig | Master
 
 const knowing = (peers: ReadonlyArray<PeerId>) =>
   MasternodeRegistry.layerTest({
-    list: Effect.succeed(
-      peers.map((peer) => ({
-        address: peer,
-        rewardAddress: "",
-        tier: "Free" as const,
-        publicKey: key,
-        peer,
-        source: "announced" as const,
-        firstSeen: 0,
-        lastSeen: 0
-      }))
-    )
+    list: Effect.succeed(peers.map((peer) => knownMasternode(peer)))
   })
-
-const key = new SigningKey(new Uint8Array(32) as Seed).publicKey

@@ -1,92 +1,49 @@
 /**
- * What every MasternodeRegistry must do, whatever it keeps its records in.
+ * What every MasternodeRegistry must do, whatever it keeps its records in: whom it knows, and what this node is.
  */
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
 import { addressOf } from "../../src/protocol/Address.ts"
-import { type Seed, type Signature, SigningKey } from "../../src/protocol/Ed25519.ts"
-import {
-  heartbeatId,
-  signAttestation,
-  type SignedHeartbeat,
-  signHeartbeat,
-  type WitnessAttestation
-} from "../../src/protocol/Heartbeat.ts"
+import { heartbeatId, verifyAttestation, verifyHeartbeat } from "../../src/protocol/Heartbeat.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
-import type { MasternodeRecord } from "../../src/protocol/Masternode.ts"
 import { testnet } from "../../src/protocol/Network.ts"
-import { peerId, type PeerId } from "../../src/protocol/PeerId.ts"
-import { MasternodeRegistry } from "../../src/services/MasternodeRegistry.ts"
-import { NodeConfig, type NodeConfigValues } from "../../src/services/NodeConfig.ts"
-import { NodeIdentity, type NodeIdentityValues } from "../../src/services/NodeIdentity.ts"
+import type { PeerId } from "../../src/protocol/PeerId.ts"
+import { keyOf as key, knownMasternode } from "../fixtures/Masternodes.ts"
+import {
+  NOW,
+  active,
+  announceAll,
+  gossiper,
+  heartbeat,
+  identity,
+  ip,
+  known,
+  masternode,
+  nth,
+  proveAll,
+  record,
+  registryOf,
+  type RegistryLayer
+} from "./MasternodeWorld.ts"
 
-const key = (byte: number) => new SigningKey(new Uint8Array(32).fill(byte) as Seed)
-const ip = (text: string): PeerId => peerId(text)!
 const numbered = (number: number): PeerId => ip(`5.0.${number >> 8}.${number & 255}`)
-const record = (overrides: Partial<MasternodeRecord> = {}): MasternodeRecord => ({
-  address: "9.9.9.9:24100",
-  rewardAddress: "TIME0reward",
-  tier: "Bronze",
-  publicKey: key(1).publicKey,
-  ...overrides
-})
 
-/** Now, in seconds, when a test begins. */
-const NOW = 1_765_000_000n
+export const suite = (layer: RegistryLayer): void => {
+  const withRegistry = registryOf(layer)
 
-export const suite = (layer: Layer.Layer<MasternodeRegistry, never, NodeConfig | NodeIdentity>): void => {
-  const withRegistry = <A, E>(
-    run: (registry: MasternodeRegistry["Service"]) => Effect.Effect<A, E>,
-    config: Partial<NodeConfigValues> = {},
-    identity: Partial<NodeIdentityValues> = {}
-  ) =>
-    Effect.flatMap(MasternodeRegistry, run).pipe(
-      Effect.provide(layer.pipe(Layer.provide([NodeConfig.layerTest(config), NodeIdentity.layerTest(identity)])), {
-        local: true
-      }),
-      (effect) => Effect.andThen(TestClock.setTime(Number(NOW) * 1_000), effect)
-    )
-  const known = (registry: MasternodeRegistry["Service"]) =>
-    Effect.map(registry.list, (list) => list.map(({ peer, source, tier }) => [peer, source, tier]))
+  // --- who is known ---
 
   it.effect("knows an announced masternode by the IP it spoke from, whatever address it claims", () =>
     withRegistry((registry) =>
       Effect.gen(function* () {
         assert.strictEqual(yield* registry.announce(ip("1.1.1.1"), record()), "new")
+        const seen = { firstSeen: Number(NOW) * 1_000, lastSeen: Number(NOW) * 1_000 }
         assert.deepStrictEqual(yield* registry.list, [
-          {
-            ...record(),
-            address: "1.1.1.1",
-            peer: ip("1.1.1.1"),
-            source: "announced",
-            firstSeen: Number(NOW) * 1_000,
-            lastSeen: Number(NOW) * 1_000
-          }
+          knownMasternode(ip("1.1.1.1"), { ...record(), address: "1.1.1.1", ...seen })
         ])
         assert.isNull(yield* registry.own)
-      })
-    )
-  )
-
-  it.effect("keeps what was announced first, and when it was seen last", () =>
-    withRegistry((registry) =>
-      Effect.gen(function* () {
-        yield* registry.announce(ip("1.1.1.1"), record())
-        yield* TestClock.adjust("1 minute")
-        const other = record({ tier: "Gold", rewardAddress: "TIME0other", publicKey: key(2).publicKey })
-        assert.strictEqual(yield* registry.announce(ip("1.1.1.1"), other), "refreshed")
-        const [entry] = yield* registry.list
-        assert.deepStrictEqual(entry, {
-          ...record(),
-          address: "1.1.1.1",
-          peer: ip("1.1.1.1"),
-          source: "announced",
-          firstSeen: Number(NOW) * 1_000,
-          lastSeen: Number(NOW) * 1_000 + 60_000
-        })
+        assert.isNull(yield* registry.beat)
       })
     )
   )
@@ -96,7 +53,8 @@ export const suite = (layer: Layer.Layer<MasternodeRegistry, never, NodeConfig |
       Effect.gen(function* () {
         yield* registry.announce(ip("1.1.1.1"), record())
         const hints = ["1.1.1.1", "1.1.1.2:24100", "1.1.1.2", "[2a00::1]:5", "", "example.com", "1.1.1"]
-        assert.strictEqual(yield* registry.hint(hints.map((address) => record({ address, tier: "Gold" }))), 2)
+        const named = hints.map((address) => record({ address, tier: "Gold" }))
+        assert.strictEqual(yield* registry.hint(named, gossiper), 2)
         assert.deepStrictEqual(yield* known(registry), [
           [ip("1.1.1.1"), "announced", "Bronze"],
           [ip("1.1.1.2"), "hinted", "Gold"],
@@ -109,7 +67,7 @@ export const suite = (layer: Layer.Layer<MasternodeRegistry, never, NodeConfig |
   it.effect("believes a masternode more than what others said of it", () =>
     withRegistry((registry) =>
       Effect.gen(function* () {
-        yield* registry.hint([record({ address: "1.1.1.1", tier: "Gold" })])
+        yield* registry.hint([record({ address: "1.1.1.1", tier: "Gold" })], gossiper)
         assert.strictEqual(yield* registry.announce(ip("1.1.1.1"), record({ tier: "Free" })), "new")
         assert.deepStrictEqual(yield* known(registry), [[ip("1.1.1.1"), "announced", "Free"]])
       })
@@ -121,61 +79,156 @@ export const suite = (layer: Layer.Layer<MasternodeRegistry, never, NodeConfig |
       Effect.gen(function* () {
         const bloated = record({ address: "1.1.1.1", rewardAddress: "x".repeat(Limits.PEER_TEXT + 1) })
         assert.strictEqual(yield* registry.announce(ip("1.1.1.1"), bloated), "refused")
-        assert.strictEqual(yield* registry.hint([bloated]), 0)
-        assert.deepStrictEqual(yield* registry.list, [])
+        assert.strictEqual(yield* registry.hint([bloated], gossiper), 0)
+        yield* registry.announce(ip("1.1.1.1"), record())
+        assert.strictEqual(yield* registry.announce(ip("1.1.1.1"), bloated), "refused")
+        assert.strictEqual((yield* registry.list)[0]?.rewardAddress, record().rewardAddress)
       })
     )
   )
 
-  it.effect("is bounded: a masternode that speaks for itself displaces hearsay, hearsay nobody", () =>
-    withRegistry((registry) =>
-      Effect.gen(function* () {
-        for (let number = 0; number < Limits.KNOWN_MASTERNODES - 1; number++) {
-          yield* registry.announce(numbered(number), record())
-        }
-        assert.strictEqual(yield* registry.hint([record({ address: "1.1.1.1" }), record({ address: "1.1.1.2" })]), 1)
-        assert.strictEqual(yield* registry.announce(ip("1.1.1.3"), record()), "new")
-        assert.strictEqual(yield* registry.announce(ip("1.1.1.4"), record()), "full")
-        assert.strictEqual(yield* registry.announce(ip("1.1.1.3"), record()), "refreshed")
-        const peers = (yield* registry.list).map(({ peer }) => peer)
-        assert.strictEqual(peers.length, Limits.KNOWN_MASTERNODES)
-        assert.isTrue(peers.includes(ip("1.1.1.3")) && !peers.includes(ip("1.1.1.1")))
-      })
-    )
-  )
-
-  const Step = Schema.Struct({
-    announces: Schema.Boolean,
-    number: Schema.Literals([1, 2, 3, 4]),
-    byte: Schema.Literals([1, 2])
-  })
-  it.effect.prop(
-    "after any sequence, each peer is there once, as the first announcement or else the first hint",
-    [Schema.Array(Step)],
-    ([steps]) =>
+  it.effect(
+    "lets the peers of one network group name a sixteenth of all, and forgets after an hour what they named",
+    () =>
       withRegistry((registry) =>
         Effect.gen(function* () {
-          for (const { announces, byte, number } of steps) {
-            const said = record({ address: numbered(number), publicKey: key(byte).publicKey })
-            yield* announces ? registry.announce(numbered(number), said) : registry.hint([said])
-          }
-          const list = yield* registry.list
-          assert.strictEqual(list.length, new Set(steps.map(({ number }) => number)).size)
-          for (const { peer, publicKey, source } of list) {
-            const about = steps.filter(({ number }) => numbered(number) === peer)
-            const decisive = about.find(({ announces }) => announces) ?? about[0]!
-            assert.strictEqual(source, decisive.announces ? "announced" : "hinted")
-            assert.deepStrictEqual(publicKey, key(decisive.byte).publicKey)
-          }
+          const hints = Array.from({ length: 200 }, (_, n) => record({ address: numbered(n) }))
+          assert.strictEqual(yield* registry.hint(hints, ip("81.0.0.1")), Limits.HINTS_PER_GROUP)
+          assert.strictEqual(yield* registry.hint(hints, ip("81.0.9.9")), 0)
+          assert.strictEqual(yield* registry.hint(hints, ip("82.0.0.1")), 75)
+          yield* TestClock.adjust("61 minutes")
+          assert.deepStrictEqual(yield* registry.list, [])
+          assert.strictEqual(yield* registry.hint(hints, ip("81.0.0.1")), Limits.HINTS_PER_GROUP)
         })
       )
   )
 
-  const masternode: Partial<NodeConfigValues> = {
-    masternode: { enabled: true, tier: "Silver", rewardAddress: "" },
-    externalAddress: ip("4.4.4.4")
-  }
-  const identity = { externalAddress: ip("4.4.4.4"), key: key(9) }
+  it.effect(
+    "is full for the second of a group that has most, and makes room for others: hearsay, then that group",
+    () =>
+      withRegistry((registry) =>
+        Effect.gen(function* () {
+          // One group takes all the room but two places.
+          for (let number = 0; number < Limits.KNOWN_MASTERNODES - 2; number++) {
+            yield* registry.announce(numbered(number), record())
+            if (number < 3) yield* TestClock.adjust("1 millis")
+          }
+          yield* registry.announce(ip("7.7.0.1"), record())
+          assert.strictEqual(yield* registry.hint([record({ address: "1.1.1.1" })], gossiper), 1)
+          yield* registry.heartbeat(heartbeat({ masternodeAddress: numbered(0) }), gossiper)
+          assert.strictEqual(yield* registry.announce(ip("8.8.0.1"), record()), "new")
+          assert.strictEqual(yield* registry.hint([record({ address: "1.1.1.2" })], gossiper), 0)
+          assert.strictEqual(yield* registry.announce(ip("9.9.0.1"), record()), "new")
+          // Its own silent ones it may replace, and nobody else.
+          assert.strictEqual(yield* registry.announce(ip("5.0.255.1"), record()), "new")
+          const peers = (yield* registry.list).map(({ peer }) => peer)
+          assert.strictEqual(peers.length, Limits.KNOWN_MASTERNODES)
+          for (const there of ["7.7.0.1", "8.8.0.1", "9.9.0.1", "5.0.0.0"])
+            assert.isTrue(peers.includes(ip(there)), there)
+          for (const gone of ["1.1.1.1", "5.0.0.1", "5.0.0.2"]) assert.isFalse(peers.includes(ip(gone)), gone)
+        })
+      )
+  )
+
+  it.effect("lets nobody with one group displace active masternodes of others", () =>
+    withRegistry((registry) =>
+      Effect.gen(function* () {
+        const honest = Array.from({ length: 20 }, (_, n) => ip(`${100 + n}.1.0.1`))
+        for (const peer of honest) {
+          yield* registry.announce(peer, record())
+          yield* registry.heartbeat(heartbeat({ masternodeAddress: peer }), peer)
+        }
+        for (let number = 0; number < Limits.KNOWN_MASTERNODES + 300; number++) {
+          yield* registry.announce(numbered(number), record())
+        }
+        assert.deepStrictEqual(active(registry), honest.toSorted())
+      })
+    )
+  )
+
+  it.effect("forgets a masternode an hour after it was seen last", () =>
+    withRegistry((registry) =>
+      Effect.gen(function* () {
+        yield* announceAll(registry, 1, 2)
+        yield* TestClock.adjust("59 minutes")
+        yield* announceAll(registry, 2)
+        assert.strictEqual((yield* registry.list).length, 2)
+        yield* TestClock.adjust("2 minutes")
+        assert.deepStrictEqual(
+          (yield* registry.list).map(({ peer }) => peer),
+          [ip("1.1.1.2")]
+        )
+      })
+    )
+  )
+
+  // --- what changes it ---
+
+  it.effect("takes another reward address when the proven key speaks on its own connection, and not before", () =>
+    withRegistry((registry) =>
+      Effect.gen(function* () {
+        const reward = Effect.map(registry.list, ([entry]) => entry?.rewardAddress)
+        const changed = record({ rewardAddress: "TIME0other" })
+        yield* announceAll(registry, 1)
+        yield* registry.heartbeat(nth(1), gossiper)
+        assert.strictEqual(yield* registry.announce(ip("1.1.1.1"), changed), "pending")
+        yield* TestClock.adjust("1 minute")
+        yield* registry.heartbeat(nth(2), gossiper)
+        assert.strictEqual(yield* reward, "TIME0reward")
+        // It was faster through another peer; what counts is that it says so itself.
+        assert.strictEqual(yield* registry.heartbeat(nth(2), ip("1.1.1.1")), "known")
+        assert.strictEqual(yield* reward, "TIME0other")
+        yield* registry.announce(ip("1.1.1.1"), record())
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* registry.heartbeat(nth(3), ip("1.1.1.1")), "new")
+        assert.strictEqual(yield* reward, "TIME0reward")
+        assert.deepStrictEqual(active(registry, NOW + 120n), [ip("1.1.1.1")])
+      })
+    )
+  )
+
+  it.effect(
+    "takes another key then, too, or when the old one has been silent for an hour; it has to prove itself",
+    () =>
+      withRegistry((registry) =>
+        Effect.gen(function* () {
+          const other = record({ publicKey: key(2).publicKey })
+          yield* announceAll(registry, 1)
+          yield* registry.heartbeat(nth(1), gossiper)
+          assert.strictEqual(yield* registry.announce(ip("1.1.1.1"), other), "pending")
+          assert.strictEqual(yield* registry.heartbeat(nth(1, {}, key(2)), ip("1.1.1.1")), "foreign")
+          assert.deepStrictEqual(active(registry), [ip("1.1.1.1")])
+          yield* TestClock.adjust("1 minute")
+          yield* registry.heartbeat(nth(2), ip("1.1.1.1"))
+          assert.deepStrictEqual(active(registry, NOW + 60n), [])
+          // A number is compared with those of the same key.
+          assert.strictEqual(yield* registry.heartbeat(nth(1, { timestamp: NOW + 60n }, key(2)), gossiper), "new")
+          assert.deepStrictEqual(active(registry, NOW + 60n), [ip("1.1.1.1")])
+
+          // Announcing all the while is no sign of life of the key.
+          for (let minute = 0; minute < 60; minute++) {
+            yield* TestClock.adjust("1 minute")
+            assert.strictEqual(yield* registry.announce(ip("1.1.1.1"), record()), "pending")
+          }
+          yield* TestClock.adjust("1 minute")
+          assert.strictEqual(yield* registry.announce(ip("1.1.1.1"), record()), "refreshed")
+          assert.deepStrictEqual((yield* registry.list)[0]?.publicKey, key(1).publicKey)
+        })
+      )
+  )
+
+  it.effect("takes the newest word of one that has proven no key", () =>
+    withRegistry((registry) =>
+      Effect.gen(function* () {
+        yield* announceAll(registry, 1)
+        const other = record({ publicKey: key(2).publicKey, rewardAddress: "TIME0other" })
+        assert.strictEqual(yield* registry.announce(ip("1.1.1.1"), other), "refreshed")
+        assert.strictEqual((yield* registry.list)[0]?.rewardAddress, "TIME0other")
+      })
+    )
+  )
+
+  // --- this node ---
 
   it.effect("of a masternode knows itself first; nobody else can say what it is", () =>
     withRegistry(
@@ -189,8 +242,68 @@ export const suite = (layer: Layer.Layer<MasternodeRegistry, never, NodeConfig |
           }
           assert.deepStrictEqual(yield* registry.own, own)
           assert.strictEqual(yield* registry.announce(ip("4.4.4.4"), record({ tier: "Gold" })), "refreshed")
-          assert.strictEqual(yield* registry.hint([record({ address: "4.4.4.4", tier: "Gold" })]), 0)
+          assert.strictEqual(yield* registry.hint([record({ address: "4.4.4.4", tier: "Gold" })], gossiper), 0)
           assert.deepStrictEqual(yield* known(registry), [[ip("4.4.4.4"), "own", "Silver"]])
+          yield* TestClock.adjust("1 day")
+          assert.deepStrictEqual(yield* known(registry), [[ip("4.4.4.4"), "own", "Silver"]])
+        }),
+      masternode,
+      identity
+    )
+  )
+
+  it.effect("of a masternode is active by its own heartbeats, which others take and nobody else can make", () =>
+    withRegistry(
+      (registry) =>
+        Effect.gen(function* () {
+          const claimed = heartbeat({ masternodeAddress: "4.4.4.4", sequenceNumber: 2n ** 60n }, key(9))
+          assert.strictEqual(yield* registry.heartbeat(claimed, gossiper), "known")
+          assert.deepStrictEqual(active(registry), [])
+          const first = (yield* registry.beat)!
+          assert.deepStrictEqual([first.sequenceNumber, first.timestamp], [NOW, NOW])
+          assert.isTrue(verifyHeartbeat(first))
+          assert.deepStrictEqual(active(registry), [ip("4.4.4.4")])
+          yield* TestClock.adjust("1 minute")
+          const second = (yield* registry.beat)!
+          // The clock goes back.
+          yield* TestClock.setTime(Number(NOW) * 1_000)
+          const third = (yield* registry.beat)!
+          const all = [first, second, third]
+          assert.deepStrictEqual(
+            all.map(({ sequenceNumber }) => sequenceNumber - NOW),
+            [0n, 60n, 61n]
+          )
+          assert.deepStrictEqual(
+            all.map(({ timestamp }) => timestamp - NOW),
+            [0n, 60n, 80n]
+          )
+          assert.strictEqual(yield* registry.heartbeat(first, gossiper), "known")
+        }),
+      masternode,
+      identity
+    )
+  )
+
+  it.effect("of a masternode attests what counted, when it is active itself and more witnesses are wanted", () =>
+    withRegistry(
+      (registry) =>
+        Effect.gen(function* () {
+          yield* proveAll(registry, [1, 3])
+          assert.isNull(yield* registry.witness(heartbeat()))
+          const own = (yield* registry.beat)!
+          assert.isNull(yield* registry.witness(own))
+          assert.isNull(yield* registry.witness(heartbeat({ sequenceNumber: 7n })))
+          const given = (yield* registry.witness(heartbeat()))!
+          assert.isTrue(verifyAttestation(given))
+          assert.deepStrictEqual(
+            [given.witnessAddress, given.heartbeatHash, given.witnessTimestamp],
+            ["4.4.4.4", heartbeatId(heartbeat()), NOW]
+          )
+          assert.isNull(yield* registry.witness(heartbeat()))
+          assert.strictEqual(yield* registry.attestation(given), "known")
+          assert.deepStrictEqual((yield* registry.heartbeats).find(({ peer }) => peer === ip("1.1.1.1"))?.witnesses, [
+            ip("4.4.4.4")
+          ])
         }),
       masternode,
       identity
@@ -214,107 +327,11 @@ export const suite = (layer: Layer.Layer<MasternodeRegistry, never, NodeConfig |
       withRegistry(
         (registry) =>
           Effect.gen(function* () {
-            assert.deepStrictEqual([yield* registry.own, yield* registry.list], [null, []])
+            assert.deepStrictEqual([yield* registry.own, yield* registry.beat, yield* registry.list], [null, null, []])
           }),
         config,
         who
       )
     )
   }
-
-  const heartbeat = (overrides: Partial<SignedHeartbeat> = {}, signer = key(1)) =>
-    signHeartbeat({ masternodeAddress: "1.1.1.1", sequenceNumber: 1n, timestamp: NOW, ...overrides }, signer)
-  const damaged = (signature: Uint8Array) => {
-    const copy = new Uint8Array(signature)
-    copy[5]! ^= 1
-    return copy as Signature
-  }
-
-  it.effect("takes a heartbeat once, and then only newer ones of the same address and key", () =>
-    withRegistry((registry) =>
-      Effect.gen(function* () {
-        assert.strictEqual(yield* registry.heartbeat(heartbeat()), "new")
-        assert.strictEqual(yield* registry.heartbeat(heartbeat()), "known")
-        assert.strictEqual(yield* registry.heartbeat(heartbeat({ timestamp: NOW - 1n, sequenceNumber: 2n })), "known")
-        assert.strictEqual(yield* registry.heartbeat(heartbeat({ timestamp: NOW + 60n })), "new")
-        assert.strictEqual(yield* registry.heartbeat(heartbeat({ masternodeAddress: "1.1.1.2" })), "new")
-      })
-    )
-  )
-
-  it.effect("takes the real heartbeat although another key has made up a later one of the same address", () =>
-    withRegistry((registry) =>
-      Effect.gen(function* () {
-        const forged = heartbeat({ timestamp: NOW + 170n, sequenceNumber: 2n ** 64n - 1n }, key(66))
-        assert.strictEqual(yield* registry.heartbeat(forged), "new")
-        assert.strictEqual(yield* registry.heartbeat(heartbeat()), "new")
-      })
-    )
-  )
-
-  it.effect("finds invalid what its key did not sign", () =>
-    withRegistry((registry) =>
-      Effect.gen(function* () {
-        const good = heartbeat()
-        for (const bad of [
-          { ...good, signature: damaged(good.signature) },
-          { ...good, masternodeAddress: "1.1.1.2" },
-          { ...good, sequenceNumber: 2n },
-          { ...good, timestamp: NOW + 1n },
-          { ...good, masternodePubkey: key(2).publicKey }
-        ]) {
-          assert.strictEqual(yield* registry.heartbeat(bad), "invalid")
-        }
-        assert.strictEqual(yield* registry.heartbeat(good), "new")
-      })
-    )
-  )
-
-  it.effect("ignores a heartbeat more than three minutes from now, in both directions, and blames nobody", () =>
-    withRegistry((registry) =>
-      Effect.gen(function* () {
-        const verdicts: Array<string> = []
-        for (const offset of [-181n, 181n, -(2n ** 62n), 2n ** 62n, -180n, 180n]) {
-          verdicts.push(yield* registry.heartbeat(heartbeat({ timestamp: NOW + offset })))
-        }
-        assert.deepStrictEqual(verdicts, ["known", "known", "known", "known", "new", "new"])
-      })
-    )
-  )
-
-  it.effect("finds a name that is far too long invalid, though its key signed it", () =>
-    withRegistry((registry) =>
-      Effect.gen(function* () {
-        const name = "1".repeat(Limits.PEER_TEXT + 1)
-        assert.strictEqual(yield* registry.heartbeat(heartbeat({ masternodeAddress: name })), "invalid")
-        assert.strictEqual(yield* registry.attestation(attestation({ witnessAddress: name })), "invalid")
-      })
-    )
-  )
-
-  const attestation = (overrides: Partial<WitnessAttestation> = {}, signer = key(3)) =>
-    signAttestation(
-      { heartbeatHash: heartbeatId(heartbeat()), witnessAddress: "1.1.1.9", witnessTimestamp: NOW, ...overrides },
-      signer
-    )
-
-  it.effect("judges attestations by signature and time", () =>
-    withRegistry((registry) =>
-      Effect.gen(function* () {
-        const good = attestation()
-        const verdicts: Array<string> = []
-        for (const given of [
-          good,
-          { ...good, signature: damaged(good.signature) },
-          { ...good, witnessAddress: "1.1.1.8" },
-          { ...good, witnessPubkey: key(4).publicKey },
-          attestation({ witnessTimestamp: NOW - 181n }),
-          attestation({ witnessTimestamp: NOW + 181n })
-        ]) {
-          verdicts.push(yield* registry.attestation(given))
-        }
-        assert.deepStrictEqual(verdicts, ["new", "invalid", "invalid", "invalid", "known", "known"])
-      })
-    )
-  )
 }

@@ -7,16 +7,19 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { heartbeatDigest } from "../../protocol/Heartbeat.ts"
 import { sha256, toHex } from "../../protocol/Hash.ts"
+import { heartbeatDigest, type WitnessAttestation } from "../../protocol/Heartbeat.ts"
 import * as Limits from "../../protocol/Limits.ts"
-import type { Message } from "../../protocol/Message.ts"
-import { isIpv6 } from "../../protocol/PeerId.ts"
+import type { MasternodeRecord } from "../../protocol/Masternode.ts"
+import type { MessageOf } from "../../protocol/Message.ts"
+import { formatPeerAddress, isIpv6, peerAddress, type PeerId } from "../../protocol/PeerId.ts"
 import * as Wire from "../../protocol/wire/Wire.ts"
+import { AddressBook } from "../../services/AddressBook.ts"
 import { Gossip } from "../../services/Gossip.ts"
-import { MasternodeRegistry } from "../../services/MasternodeRegistry.ts"
+import { type HeartbeatVerdict, MasternodeRegistry } from "../../services/MasternodeRegistry.ts"
 import { PeerGuard } from "../../services/PeerGuard.ts"
-import { type Connection, PeerRegistry } from "../../services/PeerRegistry.ts"
+import { NodeConfig } from "../../services/NodeConfig.ts"
+import { PeerRegistry } from "../../services/PeerRegistry.ts"
 import type { AnswersTo, ReactionsTo } from "../Handlers.ts"
 import * as Policies from "../Policies.ts"
 
@@ -49,34 +52,47 @@ export const reactions = Effect.gen(function* () {
   const guard = yield* PeerGuard
   const registry = yield* PeerRegistry
 
-  const judge = (verdict: "new" | "known" | "invalid", message: Message, from: Connection, content: () => string) => {
-    switch (verdict) {
-      case "new":
-        return Effect.asVoid(gossip.relay(content(), message, from.peer))
-      case "known":
-        return Effect.void
-      case "invalid":
-        return Effect.flatMap(guard.report(from.peer, "invalidHeartbeat"), (judged) =>
-          judged === "banned" ? registry.disconnect(from.peer, "banned") : Effect.void
-        )
-    }
-  }
+  const book = yield* AddressBook
+  const { network } = yield* NodeConfig
+
+  const punish = (from: PeerId) =>
+    Effect.flatMap(guard.report(from, "invalidHeartbeat"), (judged) =>
+      judged === "banned" ? registry.disconnect(from, "banned") : Effect.void
+    )
+  const judge = (verdict: HeartbeatVerdict, from: PeerId, pass: Effect.Effect<void>) =>
+    verdict === "new" ? pass : verdict === "invalid" ? punish(from) : Effect.void
+
+  // Told apart by what is signed, the key included: by its name alone a forgery would stand in the way of the real one.
+  const passAttestation = (attestation: WitnessAttestation, from: PeerId | null) =>
+    gossip.relay(toHex(sha256(attestation.signature)), { _tag: "HeartbeatAttestation", attestation }, from)
+  const passHeartbeat = Effect.fnUntraced(function* (message: MessageOf<"HeartbeatBroadcast">, from: PeerId) {
+    yield* gossip.relay(toHex(heartbeatDigest(message.heartbeat)), message, from)
+    const attestation = yield* masternodes.witness(message.heartbeat)
+    if (attestation !== null) yield* passAttestation(attestation, null)
+  })
+
+  /** A masternode is worth a link of ours when this one ends. The port it names is its own, as the address may not be. */
+  const announced = Effect.fnUntraced(function* (record: MasternodeRecord, from: PeerId) {
+    if ((yield* masternodes.announce(from, record)) !== "new") return
+    const claimed = peerAddress(record.address, network.p2pPort)
+    const port = claimed?.peer === from ? claimed.port : network.p2pPort
+    yield* book.learn([formatPeerAddress({ peer: from, port })], from)
+  })
 
   const table: ReactionsTo<"MasternodeAnnouncement" | "HeartbeatBroadcast" | "HeartbeatAttestation"> = {
     MasternodeAnnouncement: ({ _tag, ...record }, from) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) =>
         from.direction === "inbound" && now - from.connectedAt < Duration.toMillis(Policies.announcementGrace)
           ? Effect.void
-          : Effect.asVoid(masternodes.announce(from.peer, record))
+          : announced(record, from.peer)
       ),
-    // Told apart by what is signed, the key included: by its name alone a forgery would stand in the way of the real one.
     HeartbeatBroadcast: (message, from) =>
-      Effect.flatMap(masternodes.heartbeat(message.heartbeat), (verdict) =>
-        judge(verdict, message, from, () => toHex(heartbeatDigest(message.heartbeat)))
+      Effect.flatMap(masternodes.heartbeat(message.heartbeat, from.peer), (verdict) =>
+        judge(verdict, from.peer, passHeartbeat(message, from.peer))
       ),
-    HeartbeatAttestation: (message, from) =>
-      Effect.flatMap(masternodes.attestation(message.attestation), (verdict) =>
-        judge(verdict, message, from, () => toHex(sha256(message.attestation.signature)))
+    HeartbeatAttestation: ({ attestation }, from) =>
+      Effect.flatMap(masternodes.attestation(attestation), (verdict) =>
+        judge(verdict, from.peer, Effect.asVoid(passAttestation(attestation, from.peer)))
       )
   }
   return table

@@ -47,7 +47,8 @@ export const getpeerinfo = defineMethod({
     const registry = yield* PeerRegistry
     const masternodes = yield* MasternodeRegistry
     const guard = yield* PeerGuard
-    const tiers = new Map((yield* masternodes.list).map(({ peer, tier }) => [peer, tier]))
+    const announced = (yield* masternodes.list).filter(({ source }) => source !== "hinted")
+    const tiers = new Map(announced.map(({ peer, tier }) => [peer, tier]))
     return yield* Effect.forEach(yield* registry.peers, (peer) =>
       Effect.map(guard.spending(peer.peer), ({ dropped }) => ({
         active: true,

@@ -1,30 +1,24 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
-import { type Seed, SigningKey } from "../../../src/protocol/Ed25519.ts"
 import { heartbeatId, signAttestation, signHeartbeat } from "../../../src/protocol/Heartbeat.ts"
 import type { MasternodeRecord } from "../../../src/protocol/Masternode.ts"
 import type { Message } from "../../../src/protocol/Message.ts"
 import { type PeerId, peerId } from "../../../src/protocol/PeerId.ts"
-import { type KnownMasternode, MasternodeRegistry } from "../../../src/services/MasternodeRegistry.ts"
+import { AddressBook } from "../../../src/services/AddressBook.ts"
+import { type HeartbeatVerdict, MasternodeRegistry } from "../../../src/services/MasternodeRegistry.ts"
+import { keyOf as key, knownMasternode } from "../../fixtures/Masternodes.ts"
 import { connection, onlyAnswer, peer } from "../Fixture.ts"
 import { deeds, handle, handling } from "./Handling.ts"
 
-const key = (byte: number) => new SigningKey(new Uint8Array(32).fill(byte) as Seed)
 const record: MasternodeRecord = {
   address: "9.9.9.9:1",
   rewardAddress: "TIME0x",
   tier: "Gold",
   publicKey: key(1).publicKey
 }
-const known = (at: PeerId): KnownMasternode => ({
-  ...record,
-  address: at,
-  peer: at,
-  source: "announced",
-  firstSeen: 0,
-  lastSeen: 0
-})
+const known = (at: PeerId) => knownMasternode(at, { ...record, address: at })
 
 describe("masternodes, told", () => {
   const list = [known(peer(3)), known(peerId("2001:db8::1")!), known(peer(2))]
@@ -75,6 +69,37 @@ describe("announcements", () => {
   })
 })
 
+describe("where to dial a masternode", () => {
+  it.effect("is learned when it is new: its own address, and the port only if it named that address", () => {
+    const learned: Array<readonly [ReadonlyArray<string>, PeerId]> = []
+    const book = AddressBook.layerTest({
+      learn: (addresses, from) =>
+        Effect.sync(() => {
+          learned.push([addresses, from])
+          return 1
+        })
+    })
+    const said = new Set<PeerId>()
+    const masternodes = MasternodeRegistry.layerTest({
+      announce: (from) => Effect.sync(() => (said.size === said.add(from).size ? "refreshed" : "new"))
+    })
+    return Effect.gen(function* () {
+      const announce = (from: number, address: string) =>
+        handle(
+          [{ _tag: "MasternodeAnnouncement", ...record, address }],
+          connection({ direction: "outbound", peer: peer(from) })
+        )
+      yield* announce(1, `${peer(1)}:555`)
+      yield* announce(1, `${peer(1)}:556`)
+      yield* announce(2, "9.9.9.9:555")
+      assert.deepStrictEqual(learned, [
+        [[`${peer(1)}:555`], peer(1)],
+        [[`${peer(2)}:24100`], peer(2)]
+      ])
+    }).pipe(Effect.provide(handling(deeds(), Layer.merge(masternodes, book))))
+  })
+})
+
 describe("heartbeats and attestations", () => {
   const subject = { masternodeAddress: "9.9.9.9", sequenceNumber: 1n, timestamp: 5n }
   const heartbeat = (byte = 1): Message => ({
@@ -88,7 +113,7 @@ describe("heartbeats and attestations", () => {
       key(byte)
     )
   })
-  const judging = (verdict: "new" | "known" | "invalid") =>
+  const judging = (verdict: HeartbeatVerdict) =>
     MasternodeRegistry.layerTest({
       heartbeat: () => Effect.succeed(verdict),
       attestation: () => Effect.succeed(verdict)
@@ -118,12 +143,41 @@ describe("heartbeats and attestations", () => {
     }).pipe(Effect.provide(handling(seen, judging("new"))))
   })
 
-  it.effect("known ones go nowhere", () => {
+  for (const verdict of ["known", "foreign"] as const) {
+    it.effect(`${verdict} ones go nowhere`, () => {
+      const seen = deeds()
+      return Effect.gen(function* () {
+        yield* handle([heartbeat(), attestation()])
+        assert.deepStrictEqual(seen, deeds())
+      }).pipe(Effect.provide(handling(seen, judging(verdict))))
+    })
+  }
+
+  it.effect("a new heartbeat is attested to all, its sender included, where that is called for", () => {
     const seen = deeds()
+    const masternodes = MasternodeRegistry.layerTest({
+      witness: ({ masternodeAddress }) =>
+        Effect.succeed(
+          masternodeAddress === "9.9.9.9"
+            ? signAttestation(
+                { heartbeatHash: heartbeatId(subject), witnessAddress: "8.8.8.8", witnessTimestamp: 6n },
+                key(1)
+              )
+            : null
+        )
+    })
     return Effect.gen(function* () {
-      yield* handle([heartbeat(), attestation()])
-      assert.deepStrictEqual(seen, deeds())
-    }).pipe(Effect.provide(handling(seen, judging("known"))))
+      const other: Message = {
+        _tag: "HeartbeatBroadcast",
+        heartbeat: signHeartbeat({ ...subject, masternodeAddress: "9.9.9.8" }, key(1))
+      }
+      yield* handle([heartbeat(), other, attestation()])
+      assert.deepStrictEqual(seen.relayed, [
+        [heartbeat(), peer(1)],
+        [attestation(), undefined],
+        [other, peer(1)]
+      ])
+    }).pipe(Effect.provide(handling(seen, masternodes)))
   })
 
   it.effect("invalid ones are offences", () => {
