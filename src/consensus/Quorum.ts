@@ -1,7 +1,12 @@
 /**
- * How many of n masternodes decide: ⌈2n/3⌉.
+ * How many members of a set must agree.
  *
- * Two quorums of one set share more than a third of it, so that as long as fewer than a third lie, an honest one is in
- * both. None of nobody would be a quorum of nothing, which is never reached.
+ * Of n members fewer than a third are taken to be faulty. Any two quorums then share a member that is not, and those that
+ * are not faulty make a quorum.
  */
+
+/** The votes that decide among `n` members: two thirds, rounded up. Of nobody there is no quorum. */
 export const quorum = (n: number): number => (n <= 0 ? Infinity : Math.ceil((2 * n) / 3))
+
+/** So many members that one of them, at least, is not faulty. */
+export const honestMinority = (n: number): number => Math.ceil(n / 3)

@@ -16,8 +16,6 @@ import type { KnownMasternode, MasternodeStatus } from "../services/MasternodeRe
 export const HEARTBEAT_VALIDITY = 180n
 /** The least time between two of them that both count; in seconds. */
 export const HEARTBEAT_SPACING = BigInt(Limits.HEARTBEAT_SPACING / 1_000)
-/** Witnesses that make a heartbeat a verified one, as `timed` counts. */
-export const VERIFYING_WITNESSES = 3
 /** Silence after which a masternode is forgotten, in milliseconds. */
 export const LONGEST_SILENCE = 60 * 60_000
 

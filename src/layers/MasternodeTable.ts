@@ -21,7 +21,7 @@ import * as Limits from "../protocol/Limits.ts"
 import type { MasternodeRecord } from "../protocol/Masternode.ts"
 import { networkGroup } from "../protocol/NetworkGroup.ts"
 import { peerAddress, type PeerId } from "../protocol/PeerId.ts"
-import type { ActiveMasternode, HeartbeatVerdict } from "../services/MasternodeRegistry.ts"
+import { type ActiveMasternode, type HeartbeatVerdict, VERIFYING_WITNESSES } from "../services/MasternodeRegistry.ts"
 import {
   type Counted,
   HEARTBEAT_SPACING,
@@ -29,8 +29,7 @@ import {
   LONGEST_SILENCE,
   MasternodeEntry,
   type MasternodeMemory,
-  toSeconds,
-  VERIFYING_WITNESSES
+  toSeconds
 } from "./MasternodeEntry.ts"
 import { givesWay } from "./MasternodeRoom.ts"
 

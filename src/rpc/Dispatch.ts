@@ -13,6 +13,7 @@ import * as Addresses from "./methods/Addresses.ts"
 import * as Bans from "./methods/Bans.ts"
 import * as Chain from "./methods/Chain.ts"
 import * as Coins from "./methods/Coins.ts"
+import * as Masternodes from "./methods/Masternodes.ts"
 import * as Node from "./methods/Node.ts"
 import * as Peers from "./methods/Peers.ts"
 import * as Transactions from "./methods/Transactions.ts"
@@ -35,6 +36,11 @@ export const methods = [
   Peers.getpeerinfo,
   Peers.disconnectnode,
   Peers.getlimits,
+  Masternodes.masternodelist,
+  Masternodes.masternodestatus,
+  Masternodes.getconsensusinfo,
+  Masternodes.getattestationstats,
+  Masternodes.getheartbeathistory,
   Bans.listbanned,
   Bans.setban,
   Bans.clearbanned,

@@ -55,6 +55,11 @@ export interface CountedHeartbeat {
   readonly witnesses: ReadonlyArray<PeerId>
 }
 
+/** Witnesses that make a heartbeat a verified one, as `timed` counts. It is statistics, and decides nothing. */
+export const VERIFYING_WITNESSES = 3
+export const isVerified = ({ witnesses }: Pick<CountedHeartbeat, "witnesses">): boolean =>
+  witnesses.length >= VERIFYING_WITNESSES
+
 /**
  * `new` is counted, and worth passing on. `known` is old, or counted before. `foreign` concerns no announced masternode
  * under its announced key: it may be true and is nobody's fault, but does not count. `invalid` is forged.
