@@ -277,3 +277,12 @@ export const SNAPSHOT_BLOCK_BYTES = SIDE_BLOCK_BYTES
 export const RECENTLY_SPENT = 100_000
 /** Changes of the chain kept for a slow subscriber: a whole reorganisation and more; older ones are reported as lag. */
 export const CHAIN_EVENTS = 512
+
+// --- block production ---
+
+/** Rounds beyond ours whose votes are kept: others are seldom further, and votes are sent again. */
+export const BFT_ROUNDS_AHEAD = 8
+/** Rounds of one height that are kept: more than pass, with their growing timeouts, before the set changes. */
+export const BFT_ROUNDS_KEPT = 64
+/** Sets that are kept of a height which takes longer than a block's time. */
+export const BFT_EPOCHS = 4

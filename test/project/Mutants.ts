@@ -19,6 +19,8 @@ const matcherTests = [
   "test/layers/registry/AnswerMatcher.operations.test.ts"
 ]
 
+const bftTests = ["test/consensus/BftRound.test.ts"]
+
 export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "waiters are popped newest first",
@@ -61,6 +63,69 @@ export const mutants: ReadonlyArray<Mutant> = [
     this.asked.splice(this.asked.indexOf(asked), 1)
 `,
     tests: matcherTests
+  },
+  {
+    name: "a simple majority decides",
+    file: "src/consensus/Quorum.ts",
+    text: "Math.ceil((2 * n) / 3)",
+    replacement: "Math.floor(n / 2) + 1",
+    tests: ["test/consensus/LeaderSchedule.test.ts", ...bftTests]
+  },
+  {
+    name: "a lock is forgotten in the next round",
+    file: "src/consensus/BftRound.ts",
+    text: "if (locked === null || locked.value === value) return value",
+    replacement: "return value",
+    tests: bftTests
+  },
+  {
+    name: "a lock gives way to a quorum from before it",
+    file: "src/consensus/BftRound.ts",
+    text: "at >= locked.round && at < round &&",
+    replacement: "at < round &&",
+    tests: bftTests
+  },
+  {
+    name: "a block is locked without being known",
+    file: "src/consensus/BftRound.ts",
+    text: "value !== undefined && this.state.values.get(value) === true) {\n        this.state.locked",
+    replacement: "value !== undefined) {\n        this.state.locked",
+    tests: bftTests
+  },
+  {
+    name: "a lock does not survive a crash",
+    file: "src/consensus/BftRound.ts",
+    text: "locked: memory?.locked ?? null",
+    replacement: "locked: null",
+    tests: bftTests
+  },
+  {
+    name: "what was signed before a crash is signed again",
+    file: "src/consensus/BftRound.ts",
+    text: "    this.state.step = step\n    this.actions",
+    replacement: '    this.state.step = "Propose"\n    this.actions',
+    tests: bftTests
+  },
+  {
+    name: "of two votes of a member only the first counts",
+    file: "src/consensus/BftRound.ts",
+    text: "if (value !== NIL && !this.state.values.has(value)) return",
+    replacement: "return",
+    tests: bftTests
+  },
+  {
+    name: "a single member takes everybody to its round",
+    file: "src/consensus/BftRound.ts",
+    text: "[honestMinority(members.length) - 1]!",
+    replacement: "[0]!",
+    tests: bftTests
+  },
+  {
+    name: "the valid block is not proposed again",
+    file: "src/consensus/BftRound.ts",
+    text: "value: this.state.valid?.value ?? null",
+    replacement: "value: null",
+    tests: bftTests
   }
 ]
 
