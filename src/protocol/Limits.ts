@@ -286,3 +286,5 @@ export const BFT_ROUNDS_AHEAD = 8
 export const BFT_ROUNDS_KEPT = 64
 /** Sets that are kept of a height which takes longer than a block's time. */
 export const BFT_EPOCHS = 4
+/** Transactions of a block that we make, as they are hashed: written in JSON they fit the longest line of a block. */
+export const BLOCK_BYTES = 768 * KiB

@@ -90,6 +90,28 @@ describe("BftRound", () => {
     assert.isNull(state.decided)
   })
 
+  it("needs two thirds of a set of any size", () => {
+    const names = members.concat("10.0.0.5", "10.0.0.6", "10.0.0.7")
+    for (const [size, enough] of [
+      [3, 2],
+      [4, 3],
+      [5, 4],
+      [6, 4],
+      [7, 5]
+    ] as const) {
+      const set: Epoch = { first: 0, members: names.slice(0, size) }
+      const decided = (count: number) =>
+        feed(
+          begin(HEIGHT, null),
+          { _tag: "Start", epoch: set },
+          proposal(0, "a"),
+          ...votes("Precommit", 0, "a", set.members.slice(0, count))
+        ).state.decided
+      assert.isNull(decided(enough - 1), `${size}`)
+      assert.isNotNull(decided(enough), `${size}`)
+    }
+  })
+
   it("votes for no block when the proposal is invalid, or does not come", () => {
     assert.deepStrictEqual(cast(feed(begin(HEIGHT, self), start, proposal(0, "a", false)).actions), [
       `Prevote 0 ${NIL}`
@@ -109,6 +131,22 @@ describe("BftRound", () => {
     const next = feed(waits.state, timeout("Propose", 1), ...votes("Precommit", 1, NIL), timeout("Precommit", 1)).state
     assert.deepStrictEqual(cast(feed(next, proposal(2, "b")).actions), [])
     assert.deepStrictEqual(cast(feed(next, proposal(2, "b"), ...votes("Prevote", 1, "b")).actions), ["Prevote 2 b"])
+  })
+
+  it("is not freed by a quorum from before its lock", () => {
+    const { state } = feed(
+      begin(HEIGHT, self),
+      start,
+      proposal(0, "a"),
+      ...votes("Precommit", 0, NIL),
+      timeout("Precommit", 0),
+      proposal(1, "b"),
+      ...votes("Prevote", 1, "b"),
+      ...votes("Precommit", 1, NIL),
+      timeout("Precommit", 1)
+    )
+    assert.deepStrictEqual(state.locked, { round: 1, value: "b" })
+    assert.deepStrictEqual(cast(feed(state, ...votes("Prevote", 0, "a"), proposal(2, "a")).actions), [])
   })
 
   it("precommits a block that it knows, and nothing twice in a round", () => {
