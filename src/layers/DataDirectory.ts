@@ -40,3 +40,5 @@ export const removeHistory = (dataDir: string): void => {
 }
 /** The transactions that are in no block, and this node's votes. */
 export const poolFile = (dataDir: string): string => join(dataDir, "pool.sqlite")
+/** The operator's key, sealed; see {@link ./SealedWallet.ts}. */
+export const walletFile = (dataDir: string): string => join(dataDir, "wallet.json")

@@ -202,6 +202,19 @@ export const SEEN_GOSSIP = 16_384
 /** Text of a peer that is kept (a network name, a reason), in characters. */
 export const PEER_TEXT = 256
 
+// --- wallet ---
+
+/** A file with a secret: `wallet.json` takes 700 bytes, and a label may be long. */
+export const SECRET_FILE_BYTES = 64 * KiB
+/** Memory that opening a wallet may take: twice what ours are sealed with, so that no file can exhaust it. */
+export const WALLET_KDF_MEMORY = 256 * MiB
+/** How long a wallet stays unlocked at most: a day, after which whoever pays is asked again. */
+export const WALLET_UNLOCKED = 24 * 60 * 60_000
+/** Own coins that are looked at: ten times what a hundred merges turn into a hundred coins. */
+export const WALLET_COINS = 100_000
+/** Characters of a label or passphrase. */
+export const WALLET_TEXT = 1_024
+
 // --- JSON-RPC ---
 
 /** Body of an HTTP request: a raw transaction of the largest size as hex fits several times. */

@@ -1,0 +1,4 @@
+import * as MemoryWallet from "../../src/layers/MemoryWallet.ts"
+import { walletSuite } from "../services/WalletSuite.ts"
+
+walletSuite("MemoryWallet", MemoryWallet.layer)
