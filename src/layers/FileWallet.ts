@@ -15,6 +15,7 @@ import * as Semaphore from "effect/Semaphore"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import { SigningKey } from "../protocol/Ed25519.ts"
 import * as Limits from "../protocol/Limits.ts"
+import type { Network } from "../protocol/Network.ts"
 import { NodeConfig } from "../services/NodeConfig.ts"
 import { Wallet, WalletLocked, WalletUnavailable } from "../services/Wallet.ts"
 import { walletFile } from "./DataDirectory.ts"
@@ -49,6 +50,19 @@ export const read = Effect.fnUntraced(function* (
     : new WalletUnavailable({ reason, file, detail: `${detail}; ${RESTORE}` })
 })
 
+/** The wallet of a data directory whose node is on that network. */
+export const readFor = (dataDir: string, network: Network) =>
+  Effect.filterOrFail(
+    read(dataDir),
+    (wallet) => wallet.network.name === network.name,
+    (wallet) =>
+      new WalletUnavailable({
+        reason: "OtherNetwork",
+        file: walletFile(dataDir),
+        detail: `it is a wallet of ${wallet.network.name}, and the node is on ${network.name}`
+      })
+  )
+
 /** Keeps a new wallet; one that is there already is never overwritten. */
 export const create = (dataDir: string, wallet: SealedWallet.SealedWallet) =>
   SecretFile.create(walletFile(dataDir), new TextEncoder().encode(SealedWallet.encode(wallet)))
@@ -63,17 +77,7 @@ export const layer = (options: { readonly dataDir: string }) =>
     Wallet,
     Effect.gen(function* () {
       const { network } = yield* NodeConfig
-      const current = Effect.filterOrFail(
-        read(options.dataDir),
-        (wallet) => wallet.network.name === network.name,
-        (wallet) =>
-          new WalletUnavailable({
-            reason: "OtherNetwork",
-            file: walletFile(options.dataDir),
-            detail: `it is a wallet of ${wallet.network.name}, and the node is on ${network.name}`
-          })
-      )
-      return yield* LedgerWallet.make(yield* sealedKeys(current))
+      return yield* LedgerWallet.make(yield* sealedKeys(readFor(options.dataDir, network)))
     })
   )
 

@@ -18,6 +18,7 @@ import * as Listener from "../peer/Listener.ts"
 import { PeerHandler } from "../peer/PeerHandler.ts"
 import type { AddressBook } from "../services/AddressBook.ts"
 import type { ChainStore, StoreError } from "../services/ChainStore.ts"
+import type { Gossip } from "../services/Gossip.ts"
 import type { MasternodeRegistry } from "../services/MasternodeRegistry.ts"
 import type { Mempool } from "../services/Mempool.ts"
 import { NodeConfig } from "../services/NodeConfig.ts"
@@ -27,11 +28,13 @@ import type { PeerGuard } from "../services/PeerGuard.ts"
 import type { PeerRegistry } from "../services/PeerRegistry.ts"
 import type { PeerNetwork } from "../services/PeerTransport.ts"
 import type { UtxoStore } from "../services/UtxoStore.ts"
+import type { Wallet } from "../services/Wallet.ts"
 import { adoptHistory } from "./AdoptedHistory.ts"
 import { chainFile, poolFile } from "./DataDirectory.ts"
 import * as FileAddressBook from "./FileAddressBook.ts"
 import * as FileMasternodeRegistry from "./FileMasternodeRegistry.ts"
 import * as FilePeerGuard from "./FilePeerGuard.ts"
+import * as FileWallet from "./FileWallet.ts"
 import * as LocalBlockchain from "./LocalBlockchain.ts"
 import * as LocalNodeIdentity from "./LocalNodeIdentity.ts"
 import * as MemoryAddressBook from "./MemoryAddressBook.ts"
@@ -39,6 +42,7 @@ import * as MemoryChainStore from "./MemoryChainStore.ts"
 import * as MemoryMasternodeRegistry from "./MemoryMasternodeRegistry.ts"
 import * as MemoryMempool from "./MemoryMempool.ts"
 import * as MemoryPeerGuard from "./MemoryPeerGuard.ts"
+import * as MemoryWallet from "./MemoryWallet.ts"
 import * as SqliteChainStore from "./SqliteChainStore.ts"
 import * as SqliteHistory from "./SqliteHistory.ts"
 import * as SqliteMempool from "./SqliteMempool.ts"
@@ -59,6 +63,7 @@ export interface Parts<E = never, Extra = never> {
     TcpPeerRegistry.ListenError | E,
     PeerGuard | NodeIdentity | NodeConfig
   >
+  readonly wallet?: Layer.Layer<Wallet, E, ChainStore | Mempool | Gossip | NodeConfig>
 }
 
 /** What parts with files of their own need. */
@@ -105,6 +110,11 @@ export const addressBook = Layer.unwrap(
   )
 ).pipe(Layer.provide(files))
 
+/** The wallet in the data directory, if there is one. */
+export const wallet = Layer.unwrap(
+  Effect.map(NodeConfig, ({ dataDir }) => (dataDir === null ? MemoryWallet.layer(null) : FileWallet.layer({ dataDir })))
+)
+
 /** A node with some parts replaced. */
 export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
   const identity = parts.identity ?? LocalNodeIdentity.layer.pipe(Layer.provide(files))
@@ -123,7 +133,11 @@ export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
     Layer.provideMerge(ForkResolver.layer),
     Layer.provideMerge(GossipRelay.layer)
   )
-  return programs.pipe(Layer.provideMerge(peers), Layer.provideMerge(state))
+  return (parts.wallet ?? wallet).pipe(
+    Layer.provideMerge(programs),
+    Layer.provideMerge(peers),
+    Layer.provideMerge(state)
+  )
 }
 
 /** The node that `timenode start` runs. */

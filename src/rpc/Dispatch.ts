@@ -17,6 +17,7 @@ import * as Masternodes from "./methods/Masternodes.ts"
 import * as Node from "./methods/Node.ts"
 import * as Peers from "./methods/Peers.ts"
 import * as Transactions from "./methods/Transactions.ts"
+import * as Wallet from "./methods/Wallet.ts"
 import { type RpcError, rpcError } from "./RpcError.ts"
 
 /** Every method, in the order in which they are described. */
@@ -33,6 +34,14 @@ export const methods = [
   Addresses.listunspent,
   Addresses.getbalance,
   Addresses.getaddresshistory,
+  Wallet.validateaddress,
+  Wallet.getnewaddress,
+  Wallet.getwalletinfo,
+  Wallet.listtransactions,
+  Wallet.sendtoaddress,
+  Wallet.mergeutxos,
+  Wallet.walletpassphrase,
+  Wallet.walletlock,
   Peers.getpeerinfo,
   Peers.disconnectnode,
   Peers.getlimits,

@@ -15,7 +15,18 @@ export const codes = {
   /** A block, transaction or address that is not known here. */
   NotFound: -5,
   /** The parameter has the right type and no meaning. */
-  InvalidValue: -8
+  InvalidValue: -8,
+  /** The wallet has too little that it may spend. */
+  InsufficientFunds: -6,
+  /** The wallet does not do what would do harm; the message says how to insist. */
+  WalletRefused: -4,
+  /** The wallet has to be unlocked first. */
+  WalletLocked: -13,
+  WrongPassphrase: -14,
+  /** The node has no wallet, or cannot use it. */
+  NoWallet: -18,
+  /** The pool does not take the transaction. */
+  Rejected: -26
 } as const
 
 export type RpcErrorName = keyof typeof codes

@@ -20,6 +20,7 @@ import { PeerRegistry } from "../services/PeerRegistry.ts"
 import { PeerNetwork } from "../services/PeerTransport.ts"
 import { Sync } from "../services/Sync.ts"
 import { UtxoStore } from "../services/UtxoStore.ts"
+import { Wallet } from "../services/Wallet.ts"
 
 export const layer = Layer.mergeAll(
   AddressBook.layerTest(),
@@ -37,5 +38,6 @@ export const layer = Layer.mergeAll(
   PeerNetwork.layerTest(),
   PeerRegistry.layerTest(),
   Sync.layerTest(),
-  UtxoStore.layerTest()
+  UtxoStore.layerTest(),
+  Wallet.layerTest()
 )

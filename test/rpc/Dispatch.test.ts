@@ -12,12 +12,14 @@ import { NodeLifecycle } from "../../src/services/NodeLifecycle.ts"
 import { PeerGuard } from "../../src/services/PeerGuard.ts"
 import { PeerRegistry } from "../../src/services/PeerRegistry.ts"
 import { UtxoStore } from "../../src/services/UtxoStore.ts"
+import { Wallet } from "../../src/services/Wallet.ts"
 
 /** A node whose store never answers. */
 const stuck = Layer.mergeAll(
   Blockchain.layerTest({ block: () => Effect.never }),
   ChainStore.layerTest(),
   UtxoStore.layerTest(),
+  Wallet.layerTest(),
   Mempool.layerTest(),
   MasternodeRegistry.layerTest(),
   PeerRegistry.layerTest(),

@@ -27,6 +27,7 @@ import { NodeLifecycle } from "../../src/services/NodeLifecycle.ts"
 import { PeerGuard } from "../../src/services/PeerGuard.ts"
 import { PeerRegistry } from "../../src/services/PeerRegistry.ts"
 import { UtxoStore } from "../../src/services/UtxoStore.ts"
+import { Wallet } from "../../src/services/Wallet.ts"
 
 const first = genesis(testnet)
 const peer = peerId("192.0.2.7")!
@@ -66,6 +67,7 @@ const services = Layer.mergeAll(
     stream: Stream.fromIterable(coins)
   }),
   MasternodeRegistry.layerTest(),
+  Wallet.layerTest(),
   PeerGuard.layerTest(),
   History.layerTest(),
   PeerRegistry.layerTest({

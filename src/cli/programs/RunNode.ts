@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as HttpServer from "effect/http/HttpServer"
 import * as NetAddress from "effect/net/NetAddress"
+import * as FileWallet from "../../layers/FileWallet.ts"
 import type { IdentityError } from "../../layers/LocalNodeIdentity.ts"
 import * as NodeRpcListener from "../../layers/NodeRpcListener.ts"
 import * as TimeNode from "../../layers/TimeNode.ts"
@@ -29,7 +30,8 @@ import { drawSyncProgress, logSyncProgress } from "./SyncProgress.ts"
 /** Runs a node until it is asked to stop or interrupted, which is how signals end it. */
 export const runNode = (flags: NodeFlagValues) =>
   Effect.gen(function* () {
-    const { logging, node, warnings } = yield* readConfig(flags)
+    const { logging, node: configured, warnings } = yield* readConfig(flags)
+    const node = yield* paidToWallet(configured)
     yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning)).pipe(
       Effect.andThen(Effect.provide(untilStopped, operated(node))),
       Effect.mapError((error) => startFailure(node, error)),
@@ -41,6 +43,18 @@ export const runNode = (flags: NodeFlagValues) =>
   )
 
 // --- internal ---
+
+/** A masternode for which no reward address is configured is paid to its wallet, if it has one. */
+const paidToWallet = (node: NodeConfigValues): Effect.Effect<NodeConfigValues, CommandFailure> => {
+  const { dataDir, masternode, network } = node
+  if (!masternode.enabled || masternode.rewardAddress !== "" || dataDir === null) return Effect.succeed(node)
+  return FileWallet.readFor(dataDir, network).pipe(
+    Effect.map(({ address }) => ({ ...node, masternode: { ...masternode, rewardAddress: address } })),
+    Effect.catch((error) =>
+      error.reason === "Absent" ? Effect.succeed(node) : Effect.fail(failure("dataDirectory", error.message))
+    )
+  )
+}
 
 /** A node with its JSON-RPC server, if it has one. */
 const operated = ({ rpcListen, ...config }: NodeConfigValues) => {

@@ -13,6 +13,7 @@ import { ChainStore } from "../../services/ChainStore.ts"
 import { UtxoStore } from "../../services/UtxoStore.ts"
 import { HashResult, HeightResult } from "../Fields.ts"
 import { defineMethod } from "../Method.ts"
+import { withWallet } from "../OwnWallet.ts"
 import { rpcError } from "../RpcError.ts"
 import { TimeAmount, timeAmount } from "../RpcJson.ts"
 import { steadyRead } from "../SteadyRead.ts"
@@ -28,11 +29,15 @@ export const listunspent = defineMethod({
   name: "listunspent",
   summary: "The unspent outputs of addresses, in the order of their transactions' ids.",
   params: {
-    minconf: Confirmations.annotate({ description: "the least number of confirmations, 1 when null" }),
-    maxconf: Confirmations.annotate({ description: "the greatest, none when null" }),
-    addresses: Schema.Array(AddressParam)
-      .check(Schema.isMinLength(1), Schema.isMaxLength(RPC_ADDRESSES))
-      .annotate({ description: `1 to ${RPC_ADDRESSES} addresses` })
+    minconf: Schema.optionalKey(
+      Confirmations.annotate({ description: "the least number of confirmations, 1 when null" })
+    ),
+    maxconf: Schema.optionalKey(Confirmations.annotate({ description: "the greatest, none when null" })),
+    addresses: Schema.optionalKey(
+      Schema.Array(AddressParam)
+        .check(Schema.isMinLength(1), Schema.isMaxLength(RPC_ADDRESSES))
+        .annotate({ description: `1 to ${RPC_ADDRESSES} addresses, the wallet's when left out` })
+    )
   },
   result: Schema.Array(
     Schema.Struct({
@@ -46,8 +51,9 @@ export const listunspent = defineMethod({
       vout: Schema.Int
     })
   ),
-  errors: ["InvalidValue", "TimedOut"],
-  run: Effect.fnUntraced(function* ({ addresses, maxconf, minconf }) {
+  errors: ["InvalidValue", "NoWallet", "TimedOut"],
+  run: Effect.fnUntraced(function* ({ maxconf = null, minconf, ...params }) {
+    const addresses = params.addresses ?? [yield* ownAddress]
     const store = yield* ChainStore
     const coins = yield* UtxoStore
     return yield* steadyRead(
@@ -86,18 +92,21 @@ export const listunspent = defineMethod({
 
 export const getbalance = defineMethod({
   name: "getbalance",
-  summary: "What the unspent outputs of an address are worth.",
-  params: { address: AddressParam },
+  summary: "What the unspent outputs of an address are worth; without one, what the wallet can spend.",
+  params: { address: Schema.optionalKey(AddressParam) },
   result: TimeAmount,
-  errors: ["TimedOut"],
-  run: ({ address }) =>
-    steadyRead(() =>
+  errors: ["NoWallet", "TimedOut"],
+  run: Effect.fnUntraced(function* ({ address }) {
+    if (address === undefined) return yield* spendableBalance
+    const balance = steadyRead(() =>
       Stream.runFold(
         unspentOf(address),
         () => 0n,
         (sum, { value }) => sum + value
       )
-    ).pipe(Effect.map(timeAmount))
+    )
+    return timeAmount(yield* balance)
+  })
 })
 
 export const getaddresshistory = defineMethod({
@@ -135,6 +144,12 @@ export const getaddresshistory = defineMethod({
 })
 
 // --- internal ---
+
+const ownAddress = withWallet((wallet) => Effect.map(wallet.status, ({ address }) => address))
+
+const spendableBalance = withWallet((wallet) =>
+  Effect.map(wallet.balance, ({ confirmed, promised }) => timeAmount(confirmed - promised))
+)
 
 /** The unspent outputs of an address, page by page, so that others run in between. */
 const unspentOf = (address: string) =>
