@@ -11,7 +11,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import { planMerge, planPayment, type SpendPlan } from "../consensus/CoinSelection.ts"
-import { addressScript, parseAddress } from "../protocol/Address.ts"
+import { addressScript, isAddressOf, parseAddress } from "../protocol/Address.ts"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import type { SigningKey } from "../protocol/Ed25519.ts"
 import { type Hash256, toHex } from "../protocol/Hash.ts"
@@ -144,7 +144,7 @@ export const make = Effect.fnUntraced(function* (keys: WalletKeys) {
       if (Result.isFailure(parsed)) {
         return yield* new InvalidRecipient({ address: to.slice(0, Limits.PEER_TEXT), detail: parsed.failure.message })
       }
-      if (parsed.success.network !== network.name) {
+      if (!isAddressOf(parsed.success, network)) {
         return yield* new InvalidRecipient({ address: to, detail: `it is an address of ${parsed.success.network}` })
       }
       if (amount === 0n) return yield* new InvalidAmount({ text: formatTime(amount), reason: "Zero" })

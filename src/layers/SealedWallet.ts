@@ -16,7 +16,7 @@ import { bytesEqual } from "../protocol/ByteArray.ts"
 import { type PublicKey, type Seed, SigningKey } from "../protocol/Ed25519.ts"
 import { toHex } from "../protocol/Hash.ts"
 import * as Limits from "../protocol/Limits.ts"
-import { type Network, networks } from "../protocol/Network.ts"
+import { mainnet, type Network, networks } from "../protocol/Network.ts"
 import type { WalletFile } from "../protocol/WalletFile.ts"
 import { WrongPassphrase } from "../services/Wallet.ts"
 
@@ -95,7 +95,8 @@ export const encode = (wallet: SealedWallet): string => {
   const { address, createdAt, label, network, publicKey, secret } = wallet
   const stored = {
     version: VERSION,
-    network: network.name,
+    // A network of one's own has the addresses of a public one.
+    network: network.addressDigit === mainnet.addressDigit ? ("mainnet" as const) : ("testnet" as const),
     address,
     public_key: toHex(publicKey),
     created_at: Number(createdAt),

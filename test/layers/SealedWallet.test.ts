@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Result } from "effect"
 import * as SealedWallet from "../../src/layers/SealedWallet.ts"
 import { toHex } from "../../src/protocol/Hash.ts"
-import { networks, type NetworkName, testnet } from "../../src/protocol/Network.ts"
+import { networks, testnet } from "../../src/protocol/Network.ts"
 import { decodeWalletFile } from "../../src/protocol/WalletFile.ts"
 import { fromHex, readVectors } from "../fixtures/Vectors.ts"
 
@@ -43,7 +43,7 @@ describe("SealedWallet", () => {
         for (const words of [passphrase, null]) {
           const stored = SealedWallet.encode(yield* SealedWallet.seal(read, words, COST))
           const again = yield* decoded(stored)
-          assert.strictEqual(again.network, networks[recorded.network.toLowerCase() as NetworkName])
+          assert.strictEqual(again.network, networks[recorded.network.toLowerCase() as keyof typeof networks])
           const { address, createdAt, label, seed } = yield* SealedWallet.open(again, words ?? Redacted.make("any"))
           assert.deepStrictEqual(
             [address as string, createdAt, label, toHex(Redacted.value(seed))],

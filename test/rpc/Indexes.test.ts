@@ -22,7 +22,6 @@ import { ChainStore } from "../../src/services/ChainStore.ts"
 import { Mempool } from "../../src/services/Mempool.ts"
 import { NodeConfig } from "../../src/services/NodeConfig.ts"
 import { NodeLifecycle } from "../../src/services/NodeLifecycle.ts"
-import { UtxoStore } from "../../src/services/UtxoStore.ts"
 import * as MockNode from "../../src/testing/MockNode.ts"
 import { owner, spend } from "../fixtures/Blocks.ts"
 import { hashOf } from "../fixtures/Deltas.ts"
@@ -199,7 +198,8 @@ describe("listunspent and getbalance", () => {
       assert.isNotEmpty(between)
       assert.isTrue(between.every(({ confirmations }) => confirmations >= 5 && confirmations <= 9))
       const [coin] = yield* (yield* ChainStore).unspentOf(Buffer.from(address), { after: null, limit: 1 })
-      yield* (yield* UtxoStore).setState(coin!.outpoint, { _tag: "Locked", txid: hashOf("a"), lockedAt: 0n })
+      const payment = spend([coin!.outpoint], [[owner(2), coin!.value / 2n]])
+      yield* (yield* Mempool).submit(signSpends(payment, owner(1).key))
       const now = (yield* result("listunspent", null, null, [address])) as ReadonlyArray<any>
       assert.deepStrictEqual(
         now.filter(({ spendable }) => !spendable).map(({ txid, vout }) => [txid, vout]),

@@ -10,7 +10,7 @@ import { hashFromHex, toHex } from "../../protocol/Hash.ts"
 import { COINS_PER_READ, RPC_ADDRESSES, RPC_HISTORY, RPC_UNSPENT } from "../../protocol/Limits.ts"
 import { type OutPointKey, outPointKey, type Utxo } from "../../protocol/Utxo.ts"
 import { ChainStore } from "../../services/ChainStore.ts"
-import { UtxoStore } from "../../services/UtxoStore.ts"
+import { Mempool } from "../../services/Mempool.ts"
 import { HashResult, HeightResult } from "../Fields.ts"
 import { defineMethod } from "../Method.ts"
 import { withWallet } from "../OwnWallet.ts"
@@ -55,7 +55,7 @@ export const listunspent = defineMethod({
   run: Effect.fnUntraced(function* ({ maxconf = null, minconf, ...params }) {
     const addresses = params.addresses ?? [yield* ownAddress]
     const store = yield* ChainStore
-    const coins = yield* UtxoStore
+    const pool = yield* Mempool
     return yield* steadyRead(
       Effect.fnUntraced(function* (tip) {
         const found = yield* Stream.fromIterable(new Set(addresses)).pipe(
@@ -66,10 +66,7 @@ export const listunspent = defineMethod({
         if (found.length > RPC_UNSPENT) {
           return yield* rpcError("InvalidValue", `More than ${RPC_UNSPENT} unspent outputs; ask for fewer addresses`)
         }
-        const states = yield* coins.states(found.map(({ outpoint }) => outpoint))
-        const spendable = new Set(
-          states.filter(({ state }) => state._tag === "Unspent").map(({ outpoint }) => outPointKey(outpoint))
-        )
+        const promised = yield* pool.states(found.map(({ outpoint }) => outpoint))
         const listed = yield* Effect.forEach(found, ({ address, outpoint, value }) =>
           Effect.map(store.transaction(outpoint.txid), (place) => ({
             address,
@@ -77,7 +74,7 @@ export const listunspent = defineMethod({
             confirmations: place === undefined ? 0n : tip.height - place.height + 1n,
             safe: true,
             solvable: true,
-            spendable: spendable.has(outPointKey(outpoint)),
+            spendable: !promised.has(outPointKey(outpoint)),
             txid: toHex(outpoint.txid),
             vout: outpoint.vout
           }))
