@@ -14,6 +14,7 @@ import { type CommandFailure, failure, lastWords } from "./CommandFailure.ts"
 import { chain } from "./commands/Chain.ts"
 import { paragraph } from "./commands/HelpText.ts"
 import { StatusLine } from "./programs/StatusLine.ts"
+import { devnet } from "./commands/Devnet.ts"
 import { start } from "./commands/Start.ts"
 import { wire } from "./commands/Wire.ts"
 
@@ -39,7 +40,7 @@ const timenode = Command.make("timenode").pipe(
       "5 data directory in use or damaged."
     )
   ),
-  Command.withSubcommands([start, wire, chain]),
+  Command.withSubcommands([start, devnet, wire, chain]),
   Command.withExamples([
     { command: "timenode start", description: "Run a node on the test network" },
     { command: "timenode start --network mainnet --peer 203.0.113.7", description: "Run a node that knows one peer" },
