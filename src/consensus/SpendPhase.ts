@@ -8,6 +8,8 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { PublicKey } from "../protocol/Ed25519.ts"
+import type { Hash256 } from "../protocol/Hash.ts"
+import type { UtxoState } from "../protocol/Utxo.ts"
 import { quorum } from "./Quorum.ts"
 
 /** Who may vote on a transaction: the masternodes that were active when it came, as this node knows them. */
@@ -67,6 +69,18 @@ export const UNSPENT: SpendPhase = { _tag: "Unspent" }
 /** True for the phase of a transaction that lies in the pool. */
 export const isPooled = (phase: SpendPhase): phase is PoolPhase =>
   phase._tag !== "Unspent" && phase._tag !== "Confirmed"
+
+/** The state of an output that a transaction of the pool spends, as others are told it. */
+export const spentState = (txid: Hash256, phase: PoolPhase): UtxoState => {
+  switch (phase._tag) {
+    case "Locked":
+      return { _tag: "Locked", txid, lockedAt: phase.at }
+    case "SpentPending":
+      return { _tag: "SpentPending", txid, votes: phase.votes, totalNodes: phase.totalNodes, spentAt: phase.at }
+    case "SpentFinalized":
+      return { _tag: "SpentFinalized", txid, finalizedAt: phase.at, votes: phase.votes }
+  }
+}
 
 // --- internal ---
 

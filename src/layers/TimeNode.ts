@@ -16,6 +16,7 @@ import * as HistorySync from "../peer/HistorySync.ts"
 import * as InlineAnswers from "../peer/InlineAnswers.ts"
 import * as Listener from "../peer/Listener.ts"
 import { PeerHandler } from "../peer/PeerHandler.ts"
+import * as VoteCollector from "../peer/VoteCollector.ts"
 import type { AddressBook } from "../services/AddressBook.ts"
 import type { ChainStore, StoreError } from "../services/ChainStore.ts"
 import type { Gossip } from "../services/Gossip.ts"
@@ -129,7 +130,7 @@ export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
   const peers = registry.pipe(Layer.provide(InlineAnswers.layer))
   const programs = Layer.mergeAll(Listener.layer, Dialer.layer, HistorySync.layer, Heartbeats.layer).pipe(
     Layer.provide(PeerHandler.layer),
-    Layer.provideMerge(BlockSync.layer),
+    Layer.provideMerge(Layer.mergeAll(BlockSync.layer, VoteCollector.layer)),
     Layer.provideMerge(ForkResolver.layer),
     Layer.provideMerge(GossipRelay.layer)
   )

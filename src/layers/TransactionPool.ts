@@ -4,6 +4,7 @@
  * An output has at most one spender here. What final transactions make can be spent by others of the pool, so that
  * taking one away takes its descendants with it.
  */
+import { spentState } from "../consensus/SpendPhase.ts"
 import { scriptText } from "../protocol/Address.ts"
 import { compareBytes } from "../protocol/ByteArray.ts"
 import { toHex } from "../protocol/Hash.ts"
@@ -67,7 +68,10 @@ export class TransactionPool {
   stateOf(outpoint: OutPoint): UtxoState | undefined {
     const key = outPointKey(outpoint)
     const spender = this.#spenders.get(key)
-    if (spender !== undefined) return spentState(this.#entries.get(spender)!.pooled)
+    if (spender !== undefined) {
+      const { phase, txid } = this.#entries.get(spender)!.pooled
+      return spentState(txid, phase)
+    }
     return this.#made.has(key) ? { _tag: "Unspent" } : undefined
   }
 
@@ -130,18 +134,6 @@ export class TransactionPool {
 
 /** What a transaction takes of the pool's bytes. */
 export const sizeOf = (transaction: Transaction): number => Wire.encodeTransaction(transaction).length
-
-/** The state of an output that a transaction of the pool spends. */
-export const spentState = ({ phase, txid }: PooledTransaction): UtxoState => {
-  switch (phase._tag) {
-    case "Locked":
-      return { _tag: "Locked", txid, lockedAt: phase.at }
-    case "SpentPending":
-      return { _tag: "SpentPending", txid, votes: phase.votes, totalNodes: phase.totalNodes, spentAt: phase.at }
-    case "SpentFinalized":
-      return { _tag: "SpentFinalized", txid, finalizedAt: phase.at, votes: phase.votes }
-  }
-}
 
 // --- internal ---
 

@@ -106,3 +106,9 @@ export const dialInterval = Duration.seconds(10)
 export const feelerInterval = Duration.minutes(2)
 /** How long such a session lasts: longer than any handshake and the genesis check that follows. */
 export const feelerSession = Duration.seconds(20)
+
+/** How often transactions that lack votes are looked for. */
+export const voteInterval = Duration.seconds(1)
+/** Votes are asked for when a transaction has waited this long, then after twice the time, up to the longest. */
+export const voteRequestFirst = Duration.seconds(1)
+export const voteRequestLongest = Duration.minutes(1)

@@ -195,6 +195,21 @@ export const ORPHAN_BYTES = 8 * MiB
 export const VOTED_DOWN = 4_096
 /** Outputs whose spend this node has approved: 16 a second until blocks have confirmed them. Above it we do not vote. */
 export const PLEDGED_OUTPUTS = 1_000_000
+/** Votes of masternodes on transactions that have not come yet: a tenth of what a full pool gets. */
+export const EARLY_VOTES = 10_000
+/** The same of one masternode, so that none can fill it. */
+export const EARLY_VOTES_PER_VOTER = 256
+/** How long they are kept: longer than gossip takes to reach everybody. */
+export const EARLY_VOTE_AGE = 60_000
+/** Transactions of the pool whose missing votes are asked for in one go. */
+export const VOTE_REQUESTS = 100
+/** Transactions of others that this node has voted against and can say so again. */
+export const REJECTING_VOTES = 4_096
+/** Subscriptions of one peer. */
+export const SUBSCRIPTIONS_PER_PEER = 16
+/** Addresses and outpoints in them, of one peer and of all peers. */
+export const SUBSCRIBED_PER_PEER = 1_000
+export const SUBSCRIBED_TOTAL = 100_000
 /** Events of the pool kept for a slow subscriber, which looks the pool through afterwards. */
 export const POOL_EVENTS = 4_096
 /** Content hashes of gossip that was already handled. */

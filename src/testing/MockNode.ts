@@ -8,6 +8,7 @@ import { AddressBook } from "../services/AddressBook.ts"
 import { Blockchain } from "../services/Blockchain.ts"
 import { ChainStore } from "../services/ChainStore.ts"
 import { Forks } from "../services/Forks.ts"
+import { Finality } from "../services/Finality.ts"
 import { Gossip } from "../services/Gossip.ts"
 import { History } from "../services/History.ts"
 import { MasternodeRegistry } from "../services/MasternodeRegistry.ts"
@@ -27,6 +28,7 @@ export const layer = Layer.mergeAll(
   Blockchain.layerTest(),
   ChainStore.layerTest(),
   Forks.layerTest(),
+  Finality.layerTest(),
   Gossip.layerTest(),
   History.layerTest(),
   MasternodeRegistry.layerTest(),
