@@ -1,10 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { ZERO_HASH } from "../../../src/protocol/Hash.ts"
+import * as Layer from "effect/Layer"
+import { bytesEqual } from "../../../src/protocol/ByteArray.ts"
+import type { Signature } from "../../../src/protocol/Ed25519.ts"
+import { type Hash256, ZERO_HASH } from "../../../src/protocol/Hash.ts"
 import * as Limits from "../../../src/protocol/Limits.ts"
 import type { Message } from "../../../src/protocol/Message.ts"
 import { type Transaction, txid } from "../../../src/protocol/Transaction.ts"
+import type { Vote } from "../../../src/protocol/Vote.ts"
 import { StoreError } from "../../../src/services/ChainStore.ts"
+import { Finality } from "../../../src/services/Finality.ts"
 import { Mempool, TransactionRejected } from "../../../src/services/Mempool.ts"
 import { connection, onlyAnswer, peer, transaction } from "../Fixture.ts"
 import { deeds, handle, handling } from "./Handling.ts"
@@ -133,5 +138,46 @@ describe("transactions from peers", () => {
       ])
       assert.deepStrictEqual(seen, deeds())
     }).pipe(Effect.provide(handling(seen)))
+  })
+
+  it.effect("a valid conflict is voted against, any other refusal is not", () => {
+    const seen = deeds()
+    const contested: Array<Hash256> = []
+    const pool = Mempool.layerTest({
+      submit: (submitted) => {
+        const rival = submitted.outputs[0]!.value === 1n ? { rival: "aa" } : {}
+        return Effect.fail(new TransactionRejected({ txid: "", reason: "Conflict", ...rival }))
+      }
+    })
+    const finality = Finality.layerTest({ contest: (id) => Effect.sync(() => void contested.push(id)) })
+    return Effect.gen(function* () {
+      yield* handle([broadcast(transaction(1)), broadcast(transaction(2))])
+      assert.deepStrictEqual(contested, [txid(transaction(1))])
+    }).pipe(Effect.provide(handling(seen, Layer.mergeAll(pool, finality))))
+  })
+
+  it.effect("votes are counted for whoever cast them, and ours is told to whoever asks", () => {
+    const seen = deeds()
+    const vote: Vote = {
+      txid: txid(transaction(1)),
+      voter: "203.0.113.9",
+      approve: true,
+      timestamp: 1n,
+      signature: new Uint8Array(64) as Signature
+    }
+    const heard: Array<unknown> = []
+    const finality = Finality.layerTest({
+      vote: (vote, from) => Effect.sync(() => void heard.push([vote, from])).pipe(Effect.as("counted" as const)),
+      ownVote: (id) => Effect.succeed(bytesEqual(id, vote.txid) ? vote : undefined)
+    })
+    return Effect.gen(function* () {
+      yield* handle([{ _tag: "TransactionVote", vote }])
+      assert.deepStrictEqual(heard, [[vote, peer(1)]])
+      yield* handle([
+        { _tag: "TransactionVoteRequest", txid: vote.txid },
+        { _tag: "TransactionVoteRequest", txid: txid(transaction(2)) }
+      ])
+      assert.deepStrictEqual(onlyAnswer(seen.sent, "TransactionVote").vote, vote)
+    }).pipe(Effect.provide(handling(seen, finality)))
   })
 })

@@ -1,13 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { sha256 } from "../../../src/protocol/Hash.ts"
 import { height } from "../../../src/protocol/Height.ts"
 import * as Limits from "../../../src/protocol/Limits.ts"
 import { satoshi } from "../../../src/protocol/Satoshi.ts"
 import type { OutPoint } from "../../../src/protocol/Transaction.ts"
-import type { Utxo } from "../../../src/protocol/Utxo.ts"
+import { outPointKey, type Utxo, type UtxoState } from "../../../src/protocol/Utxo.ts"
 import { StoreError } from "../../../src/services/ChainStore.ts"
+import { Mempool } from "../../../src/services/Mempool.ts"
 import { UtxoStore } from "../../../src/services/UtxoStore.ts"
 import { onlyAnswer, said } from "../Fixture.ts"
 import { deeds, handle, handling } from "./Handling.ts"
@@ -36,6 +38,43 @@ describe("answers about coins", () => {
         [2, 0]
       )
     }).pipe(Effect.provide(handling(seen, store)))
+  })
+
+  it.effect("a block has the last word on a state, then the pool, then the set of the unspent", () => {
+    const seen = deeds()
+    const txid = sha256(Uint8Array.of(5))
+    const confirmed: UtxoState = { _tag: "Confirmed", txid, blockHeight: height(3), confirmedAt: 1n }
+    const final: UtxoState = { _tag: "SpentFinalized", txid, finalizedAt: 2n, votes: 3 }
+    const unspent: UtxoState = { _tag: "Unspent" }
+    const onChain = new Map<number, UtxoState>([
+      [0, unspent],
+      [1, confirmed],
+      [2, unspent]
+    ])
+    const store = UtxoStore.layerTest({
+      states: (asked) =>
+        Effect.succeed(
+          asked.flatMap((outpoint) => {
+            const state = onChain.get(outpoint.vout)
+            return state === undefined ? [] : [{ outpoint, state }]
+          })
+        )
+    })
+    const pool = Mempool.layerTest({
+      states: () => Effect.succeed(new Map([1, 2, 3].map((vout) => [outPointKey(outpoint(vout)), final])))
+    })
+    return Effect.gen(function* () {
+      yield* handle([{ _tag: "UTXOStateQuery", outpoints: [4, 3, 2, 1, 0].map(outpoint) }])
+      assert.deepStrictEqual(
+        onlyAnswer(seen.sent, "UTXOStateResponse").states.map(({ outpoint, state }) => [outpoint.vout, state._tag]),
+        [
+          [3, "SpentFinalized"],
+          [2, "SpentFinalized"],
+          [1, "Confirmed"],
+          [0, "Unspent"]
+        ]
+      )
+    }).pipe(Effect.provide(handling(seen, Layer.mergeAll(store, pool))))
   })
 
   it.effect("of a very long query only the first outpoints are looked up", () => {
