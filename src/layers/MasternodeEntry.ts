@@ -52,8 +52,8 @@ export class MasternodeEntry {
   lastSeen: number
   /** The newest heartbeat that counted under this record's key; null while that key is unproven. */
   last: SignedHeartbeat | null = null
-  /** When a heartbeat under another key came on its own connection. */
-  otherKeyAt: number | null = null
+  /** Whether a heartbeat under another key came on its own connection. */
+  hasOtherKey = false
   activeSince = 0n
   uptime = 0n
   verified = 0
@@ -106,9 +106,9 @@ export class MasternodeEntry {
   }
 
   statusAt(now: number): MasternodeStatus {
-    if (this.source === "hinted") return "hinted"
     if (this.isActiveAt(toSeconds(now))) return "active"
-    return this.last === null && this.otherKeyAt !== null ? "unproven" : "silent"
+    if (this.last === null && this.hasOtherKey) return "unproven"
+    return this.source === "hinted" ? "hinted" : "silent"
   }
 
   view(now: number): KnownMasternode {

@@ -126,12 +126,14 @@ export class MasternodeTable {
     // No name is that long.
     if (heartbeat.masternodeAddress.length > Limits.PEER_TEXT) return "invalid"
     const entry = this.#named(heartbeat.masternodeAddress)
-    if (entry === undefined || entry.source === "hinted") return "foreign"
+    if (entry === undefined) return "foreign"
     const isItself = from === entry.peer
-    if (!bytesEqual(heartbeat.masternodePubkey, entry.record.publicKey)) {
-      if (isItself) entry.otherKeyAt = now
-      return "foreign"
+    const isItsKey = bytesEqual(heartbeat.masternodePubkey, entry.record.publicKey)
+    if (isItself && !isItsKey) {
+      entry.hasOtherKey = true
+      entry.lastSeen = now
     }
+    if (!isItsKey || entry.source === "hinted") return "foreign"
     // What this node says of itself, others only repeat.
     if (entry.source === "own") return "known"
     if (!entry.isDue(heartbeat)) {
@@ -240,7 +242,7 @@ export class MasternodeTable {
     this.revision++
     if (!isNewKey) return
     entry.last = null
-    entry.otherKeyAt = null
+    entry.hasOtherKey = false
     for (const { id } of entry.counted.splice(0)) this.#byId.delete(id)
   }
 

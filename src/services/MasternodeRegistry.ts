@@ -15,8 +15,8 @@ import type { MasternodeRecord, MasternodeTier } from "../protocol/Masternode.ts
 import type { PeerId } from "../protocol/PeerId.ts"
 
 /**
- * `silent`: no heartbeat counted of late. `unproven`: its heartbeats are signed by another key than the one it
- * announced, as are those of every `timed`. `hinted`: only others speak of it.
+ * `silent`: no heartbeat counted of late. `unproven`: the heartbeats that it brings have another key than the one
+ * announced, as do those of every `timed`. `hinted`: only others speak of it.
  */
 export type MasternodeStatus = "active" | "silent" | "unproven" | "hinted"
 

@@ -57,6 +57,20 @@ describe("choose", () => {
     ])
   })
 
+  it("of a masternode gives others the reserved slots first, whatever their groups, and no more", () => {
+    const others = Array.from({ length: 60 }, (_, n) => `1.${n}.0.1`)
+    const masternodes = Array.from({ length: 30 }, (_, n) => `2.1.0.${n}`)
+    const situation = { masternodes: peers(...masternodes), isMasternode: true }
+    const taken = chosen([...others, ...masternodes], situation)
+    assert.deepStrictEqual(taken, [...masternodes.slice(0, 20), ...others.slice(0, 30)])
+    assert.deepStrictEqual(
+      chosen([...others, ...masternodes], { ...situation, outbound: peers(...masternodes.slice(0, 15)), slots: 18 }),
+      masternodes.slice(15, 18)
+    )
+    assert.strictEqual(chosen([...masternodes, ...others], { ...situation, isMasternode: false }).length, 50)
+    assert.strictEqual(chosen(masternodes, { ...situation, isMasternode: false }).length, 2)
+  })
+
   const Octet = Schema.Literals([1, 2, 3, 4, 5, 6])
   const Peers = Schema.Array(Schema.Tuple([Octet, Octet]))
   it.prop(

@@ -98,6 +98,10 @@ export const activitySuite = (layer: RegistryLayer): void => {
           assert.deepStrictEqual(yield* status(registry), ["unproven"])
           yield* registry.heartbeat(heartbeat(), gossiper)
           assert.deepStrictEqual(yield* status(registry), ["active"])
+          // The same of hearsay.
+          yield* registry.hint([record({ address: "1.1.1.2" })], gossiper)
+          yield* registry.heartbeat(heartbeat({ masternodeAddress: "1.1.1.2" }, key(66)), ip("1.1.1.2"))
+          assert.deepStrictEqual(yield* status(registry), ["active", "unproven"])
         })
       )
   )
