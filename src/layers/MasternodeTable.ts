@@ -60,8 +60,8 @@ export class MasternodeTable {
     const { activeSince, firstSeen, last, lastSeen, record, uptime, verified } = memory
     const existing = this.#entries.get(peer)
     const isOwn = existing?.source === "own"
+    if (isOwn && !bytesEqual(existing.record.publicKey, record.publicKey)) return
     if (!isOwn && (existing !== undefined || this.#entries.size >= Limits.KNOWN_MASTERNODES)) return
-    if (isOwn ? !bytesEqual(existing.record.publicKey, record.publicKey) : now - lastSeen > LONGEST_SILENCE) return
     const entry = existing ?? new MasternodeEntry(peer, "announced", record, firstSeen)
     this.#entries.set(peer, entry)
     if (!isOwn) entry.lastSeen = Math.min(lastSeen, now)
