@@ -16,6 +16,7 @@ import { paragraph } from "./commands/HelpText.ts"
 import { StatusLine } from "./programs/StatusLine.ts"
 import { devnet } from "./commands/Devnet.ts"
 import { start } from "./commands/Start.ts"
+import { wallet } from "./commands/Wallet.ts"
 import { wire } from "./commands/Wire.ts"
 
 /** Runs the command that the arguments spell. Whatever went wrong has been said on standard error when it fails. */
@@ -40,7 +41,7 @@ const timenode = Command.make("timenode").pipe(
       "5 data directory in use or damaged."
     )
   ),
-  Command.withSubcommands([start, devnet, wire, chain]),
+  Command.withSubcommands([start, devnet, wallet, wire, chain]),
   Command.withExamples([
     { command: "timenode start", description: "Run a node on the test network" },
     { command: "timenode start --network mainnet --peer 203.0.113.7", description: "Run a node that knows one peer" },

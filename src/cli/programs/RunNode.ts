@@ -7,7 +7,6 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as HttpServer from "effect/http/HttpServer"
 import * as NetAddress from "effect/net/NetAddress"
-import * as FileWallet from "../../layers/FileWallet.ts"
 import type { IdentityError } from "../../layers/LocalNodeIdentity.ts"
 import * as NodeRpcListener from "../../layers/NodeRpcListener.ts"
 import * as TimeNode from "../../layers/TimeNode.ts"
@@ -23,6 +22,7 @@ import type { NodeFlagValues } from "../config/Flags.ts"
 import * as StopDeadline from "../StopDeadline.ts"
 import { readConfig } from "../config/ReadConfig.ts"
 import * as Logging from "./Logging.ts"
+import { paidToWallet } from "./RewardAddress.ts"
 import { StatusLine } from "./StatusLine.ts"
 import { storeFailure } from "./StoppedChain.ts"
 import { drawSyncProgress, logSyncProgress } from "./SyncProgress.ts"
@@ -43,18 +43,6 @@ export const runNode = (flags: NodeFlagValues) =>
   )
 
 // --- internal ---
-
-/** A masternode for which no reward address is configured is paid to its wallet, if it has one. */
-const paidToWallet = (node: NodeConfigValues): Effect.Effect<NodeConfigValues, CommandFailure> => {
-  const { dataDir, masternode, network } = node
-  if (!masternode.enabled || masternode.rewardAddress !== "" || dataDir === null) return Effect.succeed(node)
-  return FileWallet.readFor(dataDir, network).pipe(
-    Effect.map(({ address }) => ({ ...node, masternode: { ...masternode, rewardAddress: address } })),
-    Effect.catch((error) =>
-      error.reason === "Absent" ? Effect.succeed(node) : Effect.fail(failure("dataDirectory", error.message))
-    )
-  )
-}
 
 /** A node with its JSON-RPC server, if it has one. */
 const operated = ({ rpcListen, ...config }: NodeConfigValues) => {
