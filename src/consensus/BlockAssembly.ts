@@ -65,6 +65,18 @@ export const payableAddresses = (network: Network, rewardAddresses: ReadonlyArra
     return Result.isSuccess(parsed) && parsed.success.network === network.name
   })
 
+/**
+ * True if the header's hash stands for all of the block: its root covers every transaction, and the coinbase repeats the
+ * rewards. Whoever signs the hash has signed nothing else, so that another body under it is not the signer's.
+ */
+export const isWhole = ({ header, masternodeRewards, transactions }: Block): boolean =>
+  bytesEqual(header.merkleRoot, merkleRoot(transactions.map(txid))) &&
+  transactions[0]?.outputs.length === masternodeRewards.length &&
+  transactions[0].outputs.every(({ scriptPubkey, value }, index) => {
+    const { address, amount } = masternodeRewards[index]!
+    return value === amount && bytesEqual(scriptPubkey, addressScript(address))
+  })
+
 /** Why a member does not vote for a proposal. None of it is proof of a fault: members see different things. */
 export type ProposalRejection =
   | { readonly _tag: "Invalid"; readonly rejection: BlockRejection }

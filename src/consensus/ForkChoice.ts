@@ -17,6 +17,20 @@ export interface BranchEnd {
 export const isBetter = (one: BranchEnd, other: BranchEnd): boolean =>
   one.height > other.height || (one.height === other.height && compareBytes(one.hash, other.hash) < 0)
 
+/** A branch, and the height of its last block that masternodes are known to have decided; null if there is none. */
+export interface KnownBranch extends BranchEnd {
+  readonly certified: bigint | null
+}
+
+/**
+ * {@link isBetter} where certificates are known: what was decided is final, so that no length outweighs it. Two branches
+ * have decided blocks at one height only if they share the block, or a third of the masternodes was faulty.
+ */
+export const prefers = (one: KnownBranch, other: KnownBranch): boolean => {
+  const [ours, theirs] = [one.certified ?? -1n, other.certified ?? -1n]
+  return ours === theirs ? isBetter(one, other) : ours > theirs
+}
+
 /** How many peers were asked for their block where two branches part, and how many named which. */
 export interface ForkVotes {
   readonly asked: number

@@ -27,6 +27,8 @@ export const syncPath = (path: string): void => {
     closeSync(descriptor)
   }
 }
+/** What was signed for the block that is being decided. */
+export const consensusFile = (dataDir: string): string => join(dataDir, "consensus.db")
 
 /** The blocks, the unspent outputs and what undoes blocks. */
 export const chainFile = (dataDir: string): string => join(dataDir, "chain.db")

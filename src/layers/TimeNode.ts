@@ -7,6 +7,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as BftConsensus from "../peer/BftConsensus.ts"
 import * as BlockSync from "../peer/BlockSync.ts"
 import * as Dialer from "../peer/Dialer.ts"
 import * as ForkResolver from "../peer/ForkResolver.ts"
@@ -19,6 +20,7 @@ import { PeerHandler } from "../peer/PeerHandler.ts"
 import * as VoteCollector from "../peer/VoteCollector.ts"
 import type { AddressBook } from "../services/AddressBook.ts"
 import type { ChainStore, StoreError } from "../services/ChainStore.ts"
+import { ConsensusJournal } from "../services/ConsensusJournal.ts"
 import type { Gossip } from "../services/Gossip.ts"
 import type { MasternodeRegistry } from "../services/MasternodeRegistry.ts"
 import type { Mempool } from "../services/Mempool.ts"
@@ -31,7 +33,7 @@ import type { PeerNetwork } from "../services/PeerTransport.ts"
 import type { UtxoStore } from "../services/UtxoStore.ts"
 import type { Wallet } from "../services/Wallet.ts"
 import { adoptHistory } from "./AdoptedHistory.ts"
-import { chainFile, poolFile } from "./DataDirectory.ts"
+import { chainFile, consensusFile, poolFile } from "./DataDirectory.ts"
 import * as FileAddressBook from "./FileAddressBook.ts"
 import * as FileMasternodeRegistry from "./FileMasternodeRegistry.ts"
 import * as FilePeerGuard from "./FilePeerGuard.ts"
@@ -47,6 +49,7 @@ import * as MemoryWallet from "./MemoryWallet.ts"
 import * as SqliteChainStore from "./SqliteChainStore.ts"
 import * as SqliteHistory from "./SqliteHistory.ts"
 import * as SqliteMempool from "./SqliteMempool.ts"
+import * as SqliteConsensusJournal from "./SqliteConsensusJournal.ts"
 import * as TcpPeerRegistry from "./TcpPeerRegistry.ts"
 import * as ViewUtxoStore from "./ViewUtxoStore.ts"
 
@@ -64,6 +67,8 @@ export interface Parts<E = never, Extra = never> {
     TcpPeerRegistry.ListenError | E,
     PeerGuard | NodeIdentity | NodeConfig
   >
+  /** What a masternode has signed for blocks. */
+  readonly consensusJournal?: Layer.Layer<ConsensusJournal, StoreError | E, NodeConfig>
   readonly wallet?: Layer.Layer<Wallet, E, ChainStore | Mempool | Gossip | NodeConfig>
 }
 
@@ -85,6 +90,13 @@ export const chainStore = Layer.unwrap(
 export const mempool = Layer.unwrap(
   Effect.map(NodeConfig, ({ dataDir, network }) =>
     dataDir === null ? MemoryMempool.layer : SqliteMempool.layer({ file: poolFile(dataDir), network })
+  )
+)
+
+/** What was signed is in the data directory, or forgotten where there is none. */
+export const consensusJournal = Layer.unwrap(
+  Effect.map(NodeConfig, ({ dataDir }) =>
+    dataDir === null ? ConsensusJournal.layerMemory : SqliteConsensusJournal.layer({ file: consensusFile(dataDir) })
   )
 )
 
@@ -130,6 +142,7 @@ export const layerWith = <E = never, Extra = never>(parts: Parts<E, Extra>) => {
   const peers = registry.pipe(Layer.provide(InlineAnswers.layer))
   const programs = Layer.mergeAll(Listener.layer, Dialer.layer, HistorySync.layer, Heartbeats.layer).pipe(
     Layer.provide(PeerHandler.layer),
+    Layer.provideMerge(BftConsensus.layer.pipe(Layer.provide(parts.consensusJournal ?? consensusJournal))),
     Layer.provideMerge(Layer.mergeAll(BlockSync.layer, VoteCollector.layer)),
     Layer.provideMerge(ForkResolver.layer),
     Layer.provideMerge(GossipRelay.layer)

@@ -52,7 +52,7 @@ export class PeerHandler extends Context.Service<
         ...(yield* Transactions.answers)
       }
       const reactions: Reactions = {
-        ...Consensus.reactions,
+        ...(yield* Consensus.reactions),
         ...(yield* Health.reactions),
         ...(yield* Blocks.reactions),
         ...(yield* Peers.reactions),

@@ -112,3 +112,13 @@ export const voteInterval = Duration.seconds(1)
 /** Votes are asked for when a transaction has waited this long, then after twice the time, up to the longest. */
 export const voteRequestFirst = Duration.seconds(1)
 export const voteRequestLongest = Duration.minutes(1)
+/**
+ * How long a step of deciding a block may take, by the thousandth round at most: a block is sent and checked in the
+ * first, votes are sent in the others. It grows, so that at last everybody is heard in time, and ends at a minute.
+ */
+export const consensusStep = (step: "Propose" | "Prevote" | "Precommit", round: number): Duration.Duration =>
+  Duration.seconds(Math.min(60, (step === "Propose" ? 10 : 5) + 3 * round))
+/** As long as a height is not decided, what we said about it is said again so often. */
+export const consensusResend = Duration.seconds(5)
+/** While peers may have the missing block, or there are too few masternodes, it is looked at again so often. */
+export const consensusPause = Duration.seconds(10)

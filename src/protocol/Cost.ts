@@ -77,7 +77,7 @@ const told: { readonly [T in ToldTag]: number | ((message: MessageOf<T>) => numb
   BlockHashResponse: TRIFLE,
   ConsensusQueryResponse: TRIFLE,
   BlockRangeResponse: TRIFLE,
-  BlockProposal: TRIFLE,
-  BlockVote: TRIFLE,
-  BlockCommit: TRIFLE
+  BlockProposal: ({ block }) => SIGNATURE + blockCost(block),
+  BlockVote: SIGNATURE + TRIFLE,
+  BlockCommit: ({ signatures }) => TRIFLE + SIGNATURE * signatures.length
 }

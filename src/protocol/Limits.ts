@@ -314,5 +314,17 @@ export const BFT_ROUNDS_AHEAD = 8
 export const BFT_ROUNDS_KEPT = 64
 /** Sets that are kept of a height which takes longer than a block's time. */
 export const BFT_EPOCHS = 4
+/** Messages about blocks to be decided that wait for their turn; what is dropped is sent again. */
+export const CONSENSUS_QUEUE = 4_096
+/** Votes for the height after ours, and for ours before it is due, that are kept until then. */
+export const EARLY_BALLOTS = 4_096
+/** Proposals that are kept so. */
+export const EARLY_PROPOSALS = 4
+/** Blocks of one height that are kept while it is decided: proposals of so many rounds, and what is locked. */
+export const PROPOSED_BLOCKS = 16
+/** Certificates that are kept to answer peers that are still at an earlier height. */
+export const CERTIFICATES = 128
+/** Missed blocks made in a minute: a day of them takes a quarter of an hour. */
+export const CATCH_UP_BLOCKS_A_MINUTE = 10
 /** Transactions of a block that we make, as they are hashed: written in JSON they fit the longest line of a block. */
 export const BLOCK_BYTES = 768 * KiB

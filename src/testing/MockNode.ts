@@ -9,6 +9,8 @@ import { Blockchain } from "../services/Blockchain.ts"
 import { ChainStore } from "../services/ChainStore.ts"
 import { Forks } from "../services/Forks.ts"
 import { Finality } from "../services/Finality.ts"
+import { Consensus } from "../services/Consensus.ts"
+import { ConsensusJournal } from "../services/ConsensusJournal.ts"
 import { Gossip } from "../services/Gossip.ts"
 import { History } from "../services/History.ts"
 import { MasternodeRegistry } from "../services/MasternodeRegistry.ts"
@@ -29,6 +31,8 @@ export const layer = Layer.mergeAll(
   ChainStore.layerTest(),
   Forks.layerTest(),
   Finality.layerTest(),
+  Consensus.layerTest(),
+  ConsensusJournal.layerMemory,
   Gossip.layerTest(),
   History.layerTest(),
   MasternodeRegistry.layerTest(),

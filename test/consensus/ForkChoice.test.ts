@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
-import { decideVote, isBetter } from "../../src/consensus/ForkChoice.ts"
+import { decideVote, isBetter, prefers } from "../../src/consensus/ForkChoice.ts"
 import type { Hash256 } from "../../src/protocol/Hash.ts"
 import * as Limits from "../../src/protocol/Limits.ts"
 
@@ -12,6 +12,15 @@ const end = (height: number, hash: number) => ({
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 60 }))
 
 describe("the choice between two branches", () => {
+  it("is for what masternodes have decided, before all else", () => {
+    const branch = (height: number, hash: number, certified: bigint | null) => ({ ...end(height, hash), certified })
+    assert.isTrue(prefers(branch(5, 9, 5n), branch(5, 1, null)))
+    assert.isTrue(prefers(branch(5, 9, 5n), branch(8, 1, 4n)))
+    assert.isFalse(prefers(branch(5, 1, null), branch(5, 9, 0n)))
+    assert.isTrue(prefers(branch(6, 9, 3n), branch(5, 1, 3n)))
+    assert.isFalse(prefers(branch(6, 9, null), branch(6, 9, null)))
+  })
+
   it("prefers the longer one, and of two as long the one with the lower hash", () => {
     assert.isTrue(isBetter(end(6, 9), end(5, 1)))
     assert.isFalse(isBetter(end(5, 1), end(6, 9)))

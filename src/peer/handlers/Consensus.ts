@@ -1,12 +1,15 @@
 /**
- * BFT messages. Until a node takes part in consensus it ignores them: passing on what was not checked would make every
- * node an amplifier.
+ * Proposals, votes and certificates of blocks, for the part that decides on them and passes on what it has checked.
  */
 import * as Effect from "effect/Effect"
+import { Consensus } from "../../services/Consensus.ts"
 import type { ReactionsTo } from "../Handlers.ts"
 
-export const reactions: ReactionsTo<"BlockProposal" | "BlockVote" | "BlockCommit"> = {
-  BlockProposal: () => Effect.void,
-  BlockVote: () => Effect.void,
-  BlockCommit: () => Effect.void
-}
+export const reactions = Effect.map(
+  Consensus,
+  (consensus): ReactionsTo<"BlockProposal" | "BlockVote" | "BlockCommit"> => ({
+    BlockProposal: (message, from) => consensus.receive(message, from.peer),
+    BlockVote: (message, from) => consensus.receive(message, from.peer),
+    BlockCommit: (message, from) => consensus.receive(message, from.peer)
+  })
+)
