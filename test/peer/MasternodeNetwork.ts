@@ -167,8 +167,10 @@ export const untilDue = Effect.fnUntraced(function* (at: number) {
 /** Lets seconds pass until all of these nodes have that block, and gives how many passed. */
 export const untilHeight = Effect.fnUntraced(function* (nodes: ReadonlyArray<TestNode>, at: number, seconds = 120) {
   for (let second = 0; second <= seconds; second++) {
-    for (let turn = 0; turn < 5; turn++) yield* settle
-    if (nodes.every((node) => node.chain().tip().height >= BigInt(at))) return second
+    for (let turn = 0; turn < 5; turn++) {
+      if (nodes.every((node) => node.chain().tip().height >= BigInt(at))) return second
+      yield* settle
+    }
     yield* wait("1 seconds")
   }
   const heights = nodes.map(
