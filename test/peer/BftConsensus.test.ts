@@ -7,6 +7,7 @@ import { scriptText } from "../../src/protocol/Address.ts"
 import { signBallot, signProposal } from "../../src/protocol/Bft.ts"
 import { blockHash } from "../../src/protocol/Block.ts"
 import { height } from "../../src/protocol/Height.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
 import type { Message } from "../../src/protocol/Message.ts"
 import type { PeerId } from "../../src/protocol/PeerId.ts"
 import { signSpends } from "../../src/protocol/Spend.ts"
@@ -66,6 +67,34 @@ describe("BftConsensus", () => {
       yield* untilHeight(nodes, 6)
       yield* assertEqualChains(nodes)
       assert.deepStrictEqual(contradictions(network.heard, MEMBERS), [])
+    }).pipe(onOneNetwork)
+  )
+
+  it.effect("makes the blocks that were missed, one after the other and not all at once", () =>
+    Effect.gen(function* () {
+      const network = fresh()
+      yield* untilDue(5)
+      const nodes = yield* Effect.forEach([1, 2, 3, 4], (number) => makeNode(number, network))
+      yield* wait("10 seconds")
+      const seconds = yield* untilHeight(nodes, 5)
+      // Four were missed, and the fifth is due.
+      assert.isAtLeast(10 + seconds, (3 * 60) / Limits.CATCH_UP_BLOCKS_A_MINUTE)
+      assert.isAtMost(10 + seconds, 50)
+      yield* assertEqualChains(nodes)
+      assert.deepStrictEqual(contradictions(network.heard, MEMBERS), [])
+    }).pipe(onOneNetwork)
+  )
+
+  it.effect("makes none with two masternodes", () =>
+    Effect.gen(function* () {
+      const network = { ...fresh(), members: 2 }
+      const nodes = yield* Effect.forEach([1, 2], (number) => makeNode(number, network))
+      yield* untilDue(2)
+      yield* wait("30 seconds")
+      assert.deepStrictEqual(
+        nodes.map((node) => [node.chain().tip().height, node.consensus().status().step]),
+        nodes.map(() => [0n, "TooFew"])
+      )
     }).pipe(onOneNetwork)
   )
 

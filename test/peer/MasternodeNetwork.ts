@@ -159,7 +159,7 @@ export const untilDue = Effect.fnUntraced(function* (at: number) {
   for (;;) {
     const left = target - (yield* Effect.clockWith((clock) => clock.currentTimeMillis))
     if (left <= 0) return
-    yield* TestClock.adjust(Math.min(left, 30_000))
+    yield* TestClock.adjust(Math.min(left, 60_000))
     yield* settle
   }
 })
