@@ -142,8 +142,9 @@ export const make = Effect.fnUntraced(function* (journal: PoolJournal) {
     const electorate = step._tag === "Poll" ? step.electorate : pooled.electorate
     // Of the steps above only a release leaves the pool.
     const next: PooledTransaction = { ...pooled, phase: phase as PoolPhase, electorate }
-    // A count that is lost with the power is counted again; all else must not be taken back.
-    yield* journal.write([{ _tag: "Advance", pooled: next }], step._tag === "Count" ? "batched" : "durable")
+    // Finality must not be taken back. A count that is lost with the power is counted again, and a vote of ours, which
+    // is always durable, takes the poll before it to the disk as well.
+    yield* journal.write([{ _tag: "Advance", pooled: next }], step._tag === "Finalize" ? "durable" : "batched")
     pool.replace(next)
     yield* tell({ _tag: "Advanced", pooled: next, step: step._tag })
     if (step._tag === "Finalize") yield* adopt([id])

@@ -107,7 +107,7 @@ export class Mempool extends Context.Service<
     readonly finalized: Effect.Effect<ReadonlyArray<FinalizedTransaction>>
     /** States that the pool gives to outputs: what it spends, and `Unspent` for what its final transactions made. */
     readonly states: (outpoints: ReadonlyArray<OutPoint>) => Effect.Effect<ReadonlyMap<OutPointKey, UtxoState>>
-    /** Takes a transaction one step on, and keeps that on disk before it says so. */
+    /** Takes a transaction one step on, and keeps that before it says so; finality survives a power cut as well. */
     readonly advance: (
       txid: Hash256,
       step: PoolStep
