@@ -49,4 +49,15 @@ describe("DataFile", () => {
       yield* file.write({ version: 1, visits: [2] })
       assert.deepStrictEqual(yield* file.read, Option.some({ version: 1, visits: [1] } as const))
     }))
+
+  test("says so when what must be on disk is not, and goes on from what is", (dataDir) =>
+    Effect.gen(function* () {
+      const file = yield* DataFile.make(dataDir, "visits.json", Visits)
+      yield* Effect.orDie(file.store({ version: 1, visits: [1] }))
+      mkdirSync(join(dataDir, "visits.json.new"))
+      const failure = yield* Effect.flip(file.store({ version: 1, visits: [2] }))
+      assert.strictEqual(failure._tag, "DataFileError")
+      assert.strictEqual(failure.file, join(dataDir, "visits.json"))
+      assert.deepStrictEqual(yield* file.read, Option.some({ version: 1, visits: [1] } as const))
+    }).pipe(Effect.orDie))
 })
