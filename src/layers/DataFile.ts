@@ -54,6 +54,8 @@ export const make = Effect.fnUntraced(function* <A>(dataDir: string, name: strin
       })
     )
     yield* fs.rename(`${file}.new`, file)
+    // Where a directory can be opened, its new entry is made to last as well.
+    yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(dataDir, { flag: "r" }), ({ sync }) => sync)))
   })
 
   const store = (value: A) =>

@@ -49,6 +49,8 @@ export class MasternodeTable {
   readonly #byId = new Map<string, Counted>()
   readonly #hintsOf = new Map<string, number>()
   #expiredAt = -Infinity
+  /** The last answer of {@link activeAt}, until something changes: many votes are judged by the masternodes of one time. */
+  #active: { readonly at: bigint; readonly masternodes: ReadonlyArray<ActiveMasternode> } | null = null
 
   constructor(own: OwnMasternode | null, now: number) {
     this.#own = own
@@ -198,10 +200,13 @@ export class MasternodeTable {
   }
 
   activeAt(at: bigint): ReadonlyArray<ActiveMasternode> {
-    return Array.from(this.#entries.values())
+    if (this.#active?.at === at) return this.#active.masternodes
+    const masternodes = Array.from(this.#entries.values())
       .filter((entry) => entry.isActiveAt(at))
       .sort((a, b) => (a.peer < b.peer ? -1 : 1))
       .map(({ peer, record: { publicKey, rewardAddress, tier } }) => ({ peer, publicKey, rewardAddress, tier }))
+    this.#active = { at, masternodes }
+    return masternodes
   }
 
   /** In order of first sight. */
@@ -221,6 +226,7 @@ export class MasternodeTable {
     const { added, dropped } = entry.count(heartbeat)
     for (const { id } of dropped) this.#byId.delete(id)
     this.#byId.set(added.id, added)
+    this.#active = null
     this.revision++
   }
 
@@ -239,6 +245,7 @@ export class MasternodeTable {
     const isNewKey = !bytesEqual(entry.record.publicKey, record.publicKey)
     entry.record = { ...record, address: entry.peer }
     entry.pending = null
+    this.#active = null
     this.revision++
     if (!isNewKey) return
     entry.last = null
@@ -256,6 +263,7 @@ export class MasternodeTable {
   #remove(entry: MasternodeEntry | undefined): void {
     if (entry === undefined) return
     this.#entries.delete(entry.peer)
+    this.#active = null
     for (const { id } of entry.counted) this.#byId.delete(id)
     if (entry.namedBy === null) return
     const named = this.#hintsOf.get(entry.namedBy)! - 1
