@@ -54,15 +54,16 @@ export const make = Effect.fnUntraced(function* <A>(dataDir: string, name: strin
       })
     )
     yield* fs.rename(`${file}.new`, file)
-    // Where a directory can be opened, its new entry is made to last as well.
-    yield* Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(dataDir, { flag: "r" }), ({ sync }) => sync)))
   })
 
-  const store = (value: A) =>
+  const put = (value: A) =>
     encode(value).pipe(
       Effect.flatMap(replace),
       Effect.mapError(({ message }) => new DataFileError({ file, detail: message }))
     )
+
+  // Where a directory can be opened, its new entry is made to last as well.
+  const syncName = Effect.ignore(Effect.scoped(Effect.flatMap(fs.open(dataDir, { flag: "r" }), ({ sync }) => sync)))
 
   return {
     read: fs.readFileString(file).pipe(
@@ -73,7 +74,7 @@ export const make = Effect.fnUntraced(function* <A>(dataDir: string, name: strin
       )
     ),
     write: (value) =>
-      Effect.catch(store(value), ({ detail }) => Effect.logWarning(`${file} cannot be written: ${detail}`)),
-    store
+      Effect.catch(put(value), ({ detail }) => Effect.logWarning(`${file} cannot be written: ${detail}`)),
+    store: (value) => Effect.andThen(put(value), syncName)
   } satisfies DataFile<A>
 })
