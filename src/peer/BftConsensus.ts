@@ -141,11 +141,12 @@ export const layer = Layer.effect(
               yield* later(step, duration, { _tag: "Timeout", height: running.height, step, round })
               break
             }
-            case "Equivocation":
-              yield* Effect.logWarning(
-                `${action.voter} has signed two different ${action.what}s in round ${action.round} of ${running.height}`
-              )
+            case "Equivocation": {
+              const { round, voter, what } = action
+              if (!running.accuse(`${voter} ${what} ${round}`)) break
+              yield* Effect.logWarning(`${voter} has signed two ${what}s for round ${round} of ${running.height}`)
               break
+            }
             case "Decide":
               decided = action
           }
@@ -343,6 +344,9 @@ export const layer = Layer.effect(
       const hash = blockHash(block.header)
       const value = toHex(hash)
       const isKnown = () => running.state.rounds.get(round)?.proposals.includes(value) === true
+      // Beyond what the decision keeps, a block would take the place of one that is needed.
+      if (round > running.state.round + Limits.BFT_ROUNDS_AHEAD) return
+      if ((running.state.rounds.get(round)?.proposals.length ?? 0) > 1) return
       if (isKnown() || running.leader(round) !== proposer) return
       const leaderKey = running.keyOf(proposer, round)
       if (leaderKey === undefined || !verifyProposal(running.height, round, hash, signature, leaderKey)) return

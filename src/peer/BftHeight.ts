@@ -24,6 +24,7 @@ export class BftHeight {
   /** Our proposal of the round, to be sent again. */
   proposal: MessageOf<"BlockProposal"> | undefined
   private readonly blocks = new Map<Value, Block>()
+  private readonly accused = new Set<string>()
   private readonly committees = new Map<number, Committee>()
 
   constructor(parent: ChainTip, due: Height, self: string | null, remembered: JournalEntry | null, nameOf: NameOf) {
@@ -71,6 +72,13 @@ export class BftHeight {
     const { locked, valid } = this.state
     const oldest = [...this.blocks.keys()].find((kept) => ![value, locked?.value, valid?.value].includes(kept))
     if (oldest !== undefined) this.blocks.delete(oldest)
+  }
+
+  /** True the first time: a member that signs two things can sign two hundred. */
+  accuse(name: string): boolean {
+    if (this.accused.has(name) || this.accused.size >= Limits.ACCUSATIONS) return false
+    this.accused.add(name)
+    return true
   }
 
   journalEntry(): JournalEntry {

@@ -324,6 +324,8 @@ export const EARLY_BALLOTS = 4_096
 export const EARLY_PROPOSALS = 4
 /** Blocks of one height that are kept while it is decided: proposals of so many rounds, and what is locked. */
 export const PROPOSED_BLOCKS = 16
+/** Members that signed two things, as told in the log for one height. */
+export const ACCUSATIONS = 100
 /** Certificates that are kept to answer peers that are still at an earlier height. */
 export const CERTIFICATES = 128
 /** Missed blocks made in a minute: a day of them takes a quarter of an hour. */

@@ -126,6 +126,13 @@ export const mutants: ReadonlyArray<Mutant> = [
     text: "value: this.state.valid?.value ?? null",
     replacement: "value: null",
     tests: bftTests
+  },
+  {
+    name: "what is signed is not kept",
+    file: "src/peer/BftConsensus.ts",
+    text: "if (toSend.length > 0) yield* journal.write(running.journalEntry())",
+    replacement: "",
+    tests: ["test/peer/BftConsensus.test.ts"]
   }
 ]
 
