@@ -105,6 +105,9 @@ export const unaskedLimit = (tag: MessageTag | undefined): number => {
       return Limits.LINE_UNASKED_BLOCK
     case "TransactionBroadcast":
       return Limits.LINE_UNASKED_TRANSACTION
+    // Two thirds of all masternodes that are known sign in less than half of it.
+    case "BlockCommit":
+      return Limits.LINE_ANSWER
     default:
       return Limits.LINE_UNASKED
   }
