@@ -91,6 +91,7 @@ export const sealedKeys = Effect.fnUntraced(function* (
   const turn = yield* Semaphore.make(1)
 
   const openedFor = Effect.fnUntraced(function* ({ publicKey }: SealedWallet.SealedWallet) {
+    // A machine that slept may ask before its timers have run.
     const now = yield* Clock.currentTimeMillis
     return opened !== null && now < opened.until && bytesEqual(opened.key.publicKey, publicKey) ? opened : null
   })

@@ -49,6 +49,18 @@ export const aliceWallet = (passphrase: Redacted.Redacted | null) =>
 
 class Relayed extends Context.Service<Relayed, Array<readonly [content: string, message: Message]>>()("test/Relayed") {}
 
+/** A pool that takes its time, so that whoever does not wait for it chooses the same coins again. */
+const slowPool = Layer.effect(
+  Mempool,
+  Effect.map(Mempool, (pool) =>
+    Mempool.of({
+      ...pool,
+      submit: (transaction) =>
+        Effect.forEach(Array.from({ length: 5 }), () => Effect.yieldNow).pipe(Effect.andThen(pool.submit(transaction)))
+    })
+  )
+).pipe(Layer.provide(MemoryMempool.layer))
+
 const ground = (legacy: boolean) =>
   Layer.effect(
     Gossip,
@@ -64,7 +76,7 @@ const ground = (legacy: boolean) =>
     )
   ).pipe(
     Layer.provideMerge(Layer.sync(Relayed, () => [])),
-    Layer.provideMerge(MemoryMempool.layer),
+    Layer.provideMerge(slowPool),
     Layer.provideMerge(ViewUtxoStore.layer),
     Layer.provideMerge(MemoryChainStore.layer),
     Layer.provideMerge(NodeConfig.layerTest({ legacy }))
