@@ -11,6 +11,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import { planMerge, planPayment, type SpendPlan } from "../consensus/CoinSelection.ts"
+import { coinSum } from "../consensus/TransactionRules.ts"
 import { addressScript, isAddressOf, parseAddress } from "../protocol/Address.ts"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import type { SigningKey } from "../protocol/Ed25519.ts"
@@ -60,19 +61,22 @@ export const make = Effect.fnUntraced(function* (keys: WalletKeys) {
 
   const script = Effect.map(keys.status, ({ address }) => addressScript(address))
 
-  const coinsOf = Effect.fnUntraced(function* (own: Uint8Array) {
+  /** Shows own coins page by page, so that others run in between, until there are no more or `use` gives false. */
+  const eachPage = Effect.fnUntraced(function* (own: Uint8Array, use: (coins: ReadonlyArray<OwnCoin>) => boolean) {
     // The pool first: the coins of a transaction that is mined in between are gone when the chain is read.
     const promised = promises(yield* pool.pending)
-    const utxos: Array<Utxo> = []
-    for (let after: OutPointKey | null = null; utxos.length < Limits.WALLET_COINS;) {
-      const limit = Math.min(Limits.COINS_PER_READ, Limits.WALLET_COINS - utxos.length)
-      const page: ReadonlyArray<Utxo> = yield* store.unspentOf(own, { after, limit })
-      utxos.push(...page)
-      if (page.length < limit) break
+    for (let after: OutPointKey | null = null; ; yield* Effect.yieldNow) {
+      const page: ReadonlyArray<Utxo> = yield* store.unspentOf(own, { after, limit: Limits.COINS_PER_READ })
+      const goOn = use(page.map((utxo) => ({ utxo, promisedTo: promised.get(outPointKey(utxo.outpoint)) ?? null })))
+      if (page.length < Limits.COINS_PER_READ || !goOn) return
       after = outPointKey(page.at(-1)!.outpoint)
-      yield* Effect.yieldNow
     }
-    return utxos.map((utxo): OwnCoin => ({ utxo, promisedTo: promised.get(outPointKey(utxo.outpoint)) ?? null }))
+  })
+
+  const coinsOf = Effect.fnUntraced(function* (own: Uint8Array) {
+    const coins: Array<OwnCoin> = []
+    yield* eachPage(own, (page) => coins.push(...page) < Limits.WALLET_COINS)
+    return coins
   })
 
   const spendable = Effect.map(Effect.flatMap(script, coinsOf), (coins) =>
@@ -114,10 +118,11 @@ export const make = Effect.fnUntraced(function* (keys: WalletKeys) {
       const own = yield* script
       let confirmed = 0n
       let promised = 0n
-      for (const { promisedTo, utxo } of yield* coinsOf(own)) {
-        confirmed += utxo.value
-        if (promisedTo !== null) promised += utxo.value
-      }
+      yield* eachPage(own, (page) => {
+        confirmed += sumOf(page)
+        promised += sumOf(page.filter(({ promisedTo }) => promisedTo !== null))
+        return true
+      })
       let pending = 0n
       for (const { transaction } of yield* pool.pending) {
         for (const { scriptPubkey, value } of transaction.outputs) if (bytesEqual(scriptPubkey, own)) pending += value
@@ -127,12 +132,14 @@ export const make = Effect.fnUntraced(function* (keys: WalletKeys) {
     coins: Effect.flatMap(script, coinsOf),
     history: Effect.fnUntraced(function* (limit: number) {
       const own = yield* script
-      const promisedTo = new Set(
-        (yield* coinsOf(own)).flatMap(({ promisedTo }) => (promisedTo === null ? [] : [toHex(promisedTo)]))
-      )
+      const spenders = new Set<string>()
+      yield* eachPage(own, (page) => {
+        for (const { promisedTo } of page) if (promisedTo !== null) spenders.add(toHex(promisedTo))
+        return true
+      })
       const pooled = (yield* pool.pending).filter(
         ({ transaction, txid }) =>
-          promisedTo.has(toHex(txid)) || transaction.outputs.some(({ scriptPubkey }) => bytesEqual(scriptPubkey, own))
+          spenders.has(toHex(txid)) || transaction.outputs.some(({ scriptPubkey }) => bytesEqual(scriptPubkey, own))
       )
       const waiting = pooled.reverse().map(({ txid }) => ({ txid, place: null }))
       const mined = yield* store.history(own, { before: null, limit })
@@ -191,6 +198,8 @@ const promises = (pooled: ReadonlyArray<PooledTransaction>): ReadonlyMap<OutPoin
       transaction.inputs.map(({ previousOutput }) => [outPointKey(previousOutput), txid] as const)
     )
   )
+
+const sumOf = (coins: ReadonlyArray<OwnCoin>): bigint => coinSum(coins.map(({ utxo }) => utxo))
 
 const transactionOf = ({ inputs, outputs }: SpendPlan, timestamp: bigint): Transaction => ({
   version: 1,

@@ -225,8 +225,8 @@ export const SECRET_FILE_BYTES = 64 * KiB
 export const WALLET_KDF_MEMORY = 256 * MiB
 /** How long a wallet stays unlocked at most: a day, after which whoever pays is asked again. */
 export const WALLET_UNLOCKED = 24 * 60 * 60_000
-/** Own coins that are looked at: ten times what a hundred merges turn into a hundred coins. */
-export const WALLET_COINS = 100_000
+/** Own coins that a payment is chosen from: more sort no faster than 10 ms, and a transaction takes a hundred. */
+export const WALLET_COINS = 10_000
 /** Characters of a label or passphrase. */
 export const WALLET_TEXT = 1_024
 

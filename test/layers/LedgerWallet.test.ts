@@ -2,14 +2,17 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as MemoryWallet from "../../src/layers/MemoryWallet.ts"
 import { toHex } from "../../src/protocol/Hash.ts"
+import * as Limits from "../../src/protocol/Limits.ts"
 import { satoshi } from "../../src/protocol/Satoshi.ts"
 import { type Transaction, txid } from "../../src/protocol/Transaction.ts"
+import { outPointKey } from "../../src/protocol/Utxo.ts"
 import { ChainStore } from "../../src/services/ChainStore.ts"
 import { Gossip } from "../../src/services/Gossip.ts"
 import { Mempool, TransactionRejected } from "../../src/services/Mempool.ts"
 import { Wallet } from "../../src/services/Wallet.ts"
 import * as MockNode from "../../src/testing/MockNode.ts"
 import { coin, owner } from "../fixtures/Blocks.ts"
+import { hashOf } from "../fixtures/Deltas.ts"
 import { aliceWallet } from "../services/WalletSuite.ts"
 
 const coins = [1, 2].map((id) => coin(owner(7), 50_000_000n, id))
@@ -60,6 +63,31 @@ describe("a plan that a block has overtaken", () => {
       assert.deepStrictEqual([stale.outcome, stale.submitted.length, stale.relayed], ["TransactionRejected", 3, 0])
       const full = yield* payment("Full", 9)
       assert.deepStrictEqual([full.outcome, full.submitted.length, full.relayed], ["TransactionRejected", 1, 0])
+    })
+  )
+})
+
+describe("a wallet of very many coins", () => {
+  it.effect("adds up all of them, and chooses among the first", () =>
+    Effect.gen(function* () {
+      const many = Array.from({ length: Limits.WALLET_COINS + 2_500 }, (_, vout) => ({
+        ...coins[0]!,
+        outpoint: { txid: hashOf("many"), vout }
+      }))
+      const services = Layer.mergeAll(
+        MockNode.layer,
+        ChainStore.layerTest({
+          unspentOf: (_script, { after, limit }) => {
+            const start = after === null ? 0 : many.findIndex(({ outpoint }) => outPointKey(outpoint) === after) + 1
+            return Effect.succeed(many.slice(start, start + limit))
+          }
+        })
+      )
+      const wallet = yield* Wallet.pipe(
+        Effect.provide(MemoryWallet.layer(yield* aliceWallet(null)).pipe(Layer.provide(services)), { local: true })
+      )
+      assert.strictEqual((yield* wallet.balance).confirmed, BigInt(many.length) * coins[0]!.value)
+      assert.strictEqual((yield* wallet.coins).length, Limits.WALLET_COINS)
     })
   )
 })
