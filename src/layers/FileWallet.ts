@@ -54,7 +54,7 @@ export const read = Effect.fnUntraced(function* (
 export const readFor = (dataDir: string, network: Network) =>
   Effect.filterOrFail(
     read(dataDir),
-    (wallet) => wallet.network.name === network.name,
+    (wallet) => wallet.network.addressDigit === network.addressDigit,
     (wallet) =>
       new WalletUnavailable({
         reason: "OtherNetwork",

@@ -12,7 +12,7 @@ import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import { planMerge, planPayment, type SpendPlan } from "../consensus/CoinSelection.ts"
 import { coinSum } from "../consensus/TransactionRules.ts"
-import { addressScript, isAddressOf, parseAddress } from "../protocol/Address.ts"
+import { addressScript, belongsTo, parseAddress } from "../protocol/Address.ts"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import type { SigningKey } from "../protocol/Ed25519.ts"
 import { type Hash256, toHex } from "../protocol/Hash.ts"
@@ -151,7 +151,7 @@ export const make = Effect.fnUntraced(function* (keys: WalletKeys) {
       if (Result.isFailure(parsed)) {
         return yield* new InvalidRecipient({ address: to.slice(0, Limits.PEER_TEXT), detail: parsed.failure.message })
       }
-      if (!isAddressOf(parsed.success, network)) {
+      if (!belongsTo(parsed.success, network)) {
         return yield* new InvalidRecipient({ address: to, detail: `it is an address of ${parsed.success.network}` })
       }
       if (amount === 0n) return yield* new InvalidAmount({ text: formatTime(amount), reason: "Zero" })

@@ -95,8 +95,7 @@ export const encode = (wallet: SealedWallet): string => {
   const { address, createdAt, label, network, publicKey, secret } = wallet
   const stored = {
     version: VERSION,
-    // A network of one's own has the addresses of a public one.
-    network: network.addressDigit === mainnet.addressDigit ? ("mainnet" as const) : ("testnet" as const),
+    network: storedName(network),
     address,
     public_key: toHex(publicKey),
     created_at: Number(createdAt),
@@ -188,6 +187,9 @@ const decodeStored = Schema.decodeUnknownResult(Stored)
 
 const damaged = (detail: string): InvalidWallet => new InvalidWallet({ reason: "Damaged", detail })
 
+/** A devnet's addresses are those of the testnet, and so are its wallets. */
+const storedName = ({ addressDigit }: Network) => (addressDigit === mainnet.addressDigit ? "mainnet" : "testnet")
+
 const fromHex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "hex"))
 
 const seedOf = Effect.fnUntraced(function* ({ secret, ...described }: SealedWallet, passphrase: Redacted.Redacted) {
@@ -208,7 +210,19 @@ const associated = (
   { n, name, p, r, salt }: Kdf
 ): Uint8Array =>
   Buffer.from(
-    JSON.stringify([VERSION, network.name, address, toHex(publicKey), `${createdAt}`, label, name, n, r, p, salt])
+    JSON.stringify([
+      VERSION,
+      storedName(network),
+      address,
+      toHex(publicKey),
+      `${createdAt}`,
+      label,
+      name,
+      n,
+      r,
+      p,
+      salt
+    ])
   )
 
 /** Runs on a thread of its own. The same passphrase typed on another keyboard is the same here. */

@@ -1,7 +1,8 @@
 /**
  * The masternodes that decide on blocks for a while, and those that blocks pay, as this node has seen them.
  *
- * A set is that of a minute before a block is due, so that heartbeats of that time have reached everybody. It decides
+ * A set is that of a tenth of a block's time before a block is due, a minute on the public networks, so that heartbeats of
+ * that time have reached everybody. It decides
  * until the next block is due, whether on that block or on earlier ones that are missing.
  */
 import { payableAddresses } from "../consensus/BlockAssembly.ts"
@@ -57,7 +58,6 @@ export const activeInPeriod = (
 
 // --- internal ---
 
-const SET_SECONDS = 60n
 const SAMPLE_SECONDS = 60n
 
-const setTime = (network: Network, due: Height): bigint => dueTime(network, due) - SET_SECONDS
+const setTime = (network: Network, due: Height): bigint => dueTime(network, due) - network.blockSeconds / 10n

@@ -20,7 +20,8 @@ export class EarlyMessages {
   keep(height: Height, name: string, received: Received): void {
     const isProposal = received.message._tag === "BlockProposal"
     const kept = isProposal ? this.proposals : this.votes
-    if (kept.size < (isProposal ? Limits.EARLY_PROPOSALS : Limits.EARLY_BALLOTS)) kept.set(`${height} ${name}`, received)
+    if (kept.size < (isProposal ? Limits.EARLY_PROPOSALS : Limits.EARLY_BALLOTS))
+      kept.set(`${height} ${name}`, received)
   }
 
   /** What came for that height, proposals first; what came for earlier ones is dropped. */

@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 import { bytesEqual, concatBytes } from "./ByteArray.ts"
 import type { PublicKey } from "./Ed25519.ts"
 import { sha256 } from "./Hash.ts"
-import { type Network, networks } from "./Network.ts"
+import { type Network, type NetworkName, networks } from "./Network.ts"
 
 /** The text of a well-formed address. */
 export type Address = string & { readonly Address: unique symbol }
@@ -17,8 +17,7 @@ export type Address = string & { readonly Address: unique symbol }
 /** An address taken apart. */
 export interface ParsedAddress {
   readonly address: Address
-  /** The public network. */
-  readonly network: keyof typeof networks
+  readonly network: NetworkName
   /** The first 20 bytes of the SHA-256 of the public key. */
   readonly keyHash: Uint8Array
 }
@@ -42,19 +41,19 @@ export const addressOf = (publicKey: PublicKey, network: Network): Address => {
 export const parseAddress = (text: string): Result.Result<ParsedAddress, InvalidAddress> => {
   if (text.length < MIN_LENGTH || text.length > MAX_LENGTH) return invalid("Length")
   if (!text.startsWith(PREFIX)) return invalid("Prefix")
-  const network = PUBLIC.find((name) => networks[name].addressDigit === text[PREFIX.length])
+  const network = Object.values(networks).find(({ addressDigit }) => addressDigit === text[PREFIX.length])
   if (network === undefined) return invalid("Network")
   const payload = fromBase58(text.slice(PREFIX.length + 1))
   if (payload === undefined) return invalid("Base58")
   if (payload.length !== KEY_HASH_BYTES + CHECKSUM_BYTES) return invalid("Payload")
   const keyHash = payload.subarray(0, KEY_HASH_BYTES)
   if (!bytesEqual(payload.subarray(KEY_HASH_BYTES), checksum(keyHash))) return invalid("Checksum")
-  return Result.succeed({ address: text as Address, network, keyHash })
+  return Result.succeed({ address: text as Address, network: network.name, keyHash })
 }
 
-/** Whether it is one of the network, which may be one of somebody's own. */
-export const isAddressOf = ({ network: name }: ParsedAddress, network: Network): boolean =>
-  networks[name].addressDigit === network.addressDigit
+/** True of an address of that network. Those of a devnet are the testnet's. */
+export const belongsTo = ({ address }: ParsedAddress, { addressDigit }: Network): boolean =>
+  address[PREFIX.length] === addressDigit
 
 /** The script that pays to an address. */
 export const addressScript = (address: string): Uint8Array => utf8.encode(address)
@@ -68,7 +67,6 @@ export const scriptText = (script: Uint8Array): string => lossyUtf8.decode(scrip
 // --- internal ---
 
 const PREFIX = "TIME"
-const PUBLIC = ["testnet", "mainnet"] as const
 const KEY_HASH_BYTES = 20
 const CHECKSUM_BYTES = 4
 /** 24 zero bytes are 24 characters of base58, 24 bytes of 255 are 33. */

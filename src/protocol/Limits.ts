@@ -293,10 +293,6 @@ export const STORE_PAGE_CACHE = 32 * MiB
 export const STORE_LOG_PAGES = 4_096
 /** Hashes of blocks read in one go at start. */
 export const HASHES_PER_READ = 10_000
-/** Unspent outputs looked up or read in one go, before others may run: 3 ms. */
-export const COINS_PER_READ = 1_000
-/** Outputs with a state that is not on disk; above it the oldest is forgotten. */
-export const VOLATILE_STATES = 100_000
 /** A script or block of a snapshot, in bytes: what an answer with blocks can hold. */
 export const SNAPSHOT_RECORD = LINE_BLOCKS
 /** Blocks of a snapshot, which are in memory until its end was checked: as many as those of other branches. */

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Result } from "effect"
 import * as SealedWallet from "../../src/layers/SealedWallet.ts"
 import { toHex } from "../../src/protocol/Hash.ts"
-import { networks, testnet } from "../../src/protocol/Network.ts"
+import { devnet, networks, testnet } from "../../src/protocol/Network.ts"
 import { decodeWalletFile } from "../../src/protocol/WalletFile.ts"
 import { fromHex, readVectors } from "../fixtures/Vectors.ts"
 
@@ -140,6 +140,15 @@ describe("SealedWallet", () => {
         const error = yield* Effect.flip(decoded(text))
         assert.notInclude(JSON.stringify(error) + error.message + error.stack, seedHex.slice(0, 16))
       }
+    })
+  )
+
+  it.effect("of a devnet is one of the testnet, whose addresses it has", () =>
+    Effect.gen(function* () {
+      const made = SealedWallet.generate(devnet({ genesisTime: 0n, blockSeconds: 5n }), 5n, null)
+      const read = yield* decoded(SealedWallet.encode(yield* SealedWallet.seal(made, passphrase, COST)))
+      assert.strictEqual(read.network, testnet)
+      assert.strictEqual((yield* SealedWallet.open(read, passphrase)).address, made.address)
     })
   )
 

@@ -5,7 +5,7 @@
  * use are listed too, so that a file made for `timed` works and the operator learns what it does not do.
  */
 import * as Result from "effect/Result"
-import { isAddressOf, parseAddress } from "../../protocol/Address.ts"
+import { belongsTo, parseAddress } from "../../protocol/Address.ts"
 import type { MasternodeTier } from "../../protocol/Masternode.ts"
 import { type Network, networks } from "../../protocol/Network.ts"
 import { type PeerAddress, peerAddress, type PeerId, peerId } from "../../protocol/PeerId.ts"
@@ -231,7 +231,7 @@ function listenAddress(value: unknown, defaultPort: number): ListenAddress | und
 function isAddress(value: unknown, network: Network): boolean {
   if (typeof value !== "string") return false
   const parsed = parseAddress(value)
-  return Result.isSuccess(parsed) && isAddressOf(parsed.success, network)
+  return Result.isSuccess(parsed) && belongsTo(parsed.success, network)
 }
 
 function shown(value: unknown): string {

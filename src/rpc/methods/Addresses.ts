@@ -74,7 +74,7 @@ export const listunspent = defineMethod({
             confirmations: place === undefined ? 0n : tip.height - place.height + 1n,
             safe: true,
             solvable: true,
-            spendable: !promised.has(outPointKey(outpoint)),
+            spendable: (promised.get(outPointKey(outpoint))?._tag ?? "Unspent") === "Unspent",
             txid: toHex(outpoint.txid),
             vout: outpoint.vout
           }))

@@ -7,7 +7,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { outputSum } from "../../consensus/TransactionRules.ts"
-import { addressScript, isAddressOf, parseAddress } from "../../protocol/Address.ts"
+import { addressScript, belongsTo, parseAddress } from "../../protocol/Address.ts"
 import { toHex } from "../../protocol/Hash.ts"
 import { RPC_HISTORY, TRANSACTION_INPUTS, WALLET_TEXT, WALLET_UNLOCKED } from "../../protocol/Limits.ts"
 import { Blockchain } from "../../services/Blockchain.ts"
@@ -186,7 +186,7 @@ export const validateaddress = defineMethod({
   run: Effect.fnUntraced(function* ({ address }) {
     const { network } = yield* Blockchain
     const parsed = parseAddress(address)
-    const isvalid = Result.isSuccess(parsed) && isAddressOf(parsed.success, network)
+    const isvalid = Result.isSuccess(parsed) && belongsTo(parsed.success, network)
     const own = yield* Effect.option((yield* Wallet).status)
     return {
       address,
