@@ -5,7 +5,7 @@
  * checked: the block that its own payees and transactions make has to be the one proposed.
  */
 import * as Result from "effect/Result"
-import { addressScript, parseAddress } from "../protocol/Address.ts"
+import { addressScript, belongsTo, parseAddress } from "../protocol/Address.ts"
 import { type Block, blockHash, type MasternodeReward } from "../protocol/Block.ts"
 import { bytesEqual, compareBytes } from "../protocol/ByteArray.ts"
 import { type Hash256, toHex } from "../protocol/Hash.ts"
@@ -62,7 +62,7 @@ export const assembleBlock = (ingredients: Ingredients): Block => {
 export const payableAddresses = (network: Network, rewardAddresses: ReadonlyArray<string>): ReadonlyArray<string> =>
   rewardAddresses.filter((text) => {
     const parsed = parseAddress(text)
-    return Result.isSuccess(parsed) && parsed.success.network === network.name
+    return Result.isSuccess(parsed) && belongsTo(parsed.success, network)
   })
 
 /**

@@ -186,6 +186,11 @@ export class MasternodeTable {
     return heartbeat
   }
 
+  /** This node's last heartbeat. */
+  lastBeat(): SignedHeartbeat | null {
+    return this.#own === null ? null : this.#entries.get(this.#own.peer)!.last
+  }
+
   /** This node's word for a heartbeat that counted, as long as more are wanted and this node is active itself. */
   witness(heartbeat: SignedHeartbeat, now: number): WitnessAttestation | null {
     const own = this.#own

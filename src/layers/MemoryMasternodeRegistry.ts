@@ -33,6 +33,7 @@ export const make = Effect.fnUntraced(function* (stored: StoredMasternodes | nul
     attestation: (attestation) => now((time) => table.attestation(attestation, time)),
     activeAt: (at) => table.activeAt(at),
     beat: now((time) => table.beat(time)),
+    lastBeat: Effect.sync(() => table.lastBeat()),
     witness: (heartbeat) => now((time) => table.witness(heartbeat, time)),
     list: now((time) => table.entries(time).map((entry) => entry.view(time))),
     heartbeats: now((time) =>

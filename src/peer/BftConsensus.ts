@@ -68,6 +68,8 @@ export const layer = Layer.effect(
     const { externalAddress, key } = yield* NodeIdentity
     const { legacy } = yield* NodeConfig
     const { network } = chain
+    /** Missed blocks come at least twice as fast as new ones are due, or they would never all be made. */
+    const catchUpInterval = Math.min(CATCH_UP_INTERVAL, Number(network.blockSeconds) * 500)
 
     const inbox = yield* Queue.unbounded<Input>()
     const timers = yield* FiberMap.make<Step | "look" | "resend">()
@@ -254,7 +256,7 @@ export const layer = Layer.effect(
     const start = Effect.fnUntraced(function* (next: Height, expected: Height, now: number) {
       if (expected > next) {
         const { target } = yield* sync.status
-        const wait = Math.max(target >= next ? PAUSE : 0, caughtUpAt + CATCH_UP_INTERVAL - now)
+        const wait = Math.max(target >= next ? PAUSE : 0, caughtUpAt + catchUpInterval - now)
         idle = "Waiting"
         if (wait > 0) return yield* lookAfter(Duration.millis(wait))
         caughtUpAt = now

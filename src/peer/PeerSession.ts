@@ -137,6 +137,7 @@ const open = Effect.fnUntraced(function* (connection: PeerConnection) {
   }
   yield* Effect.forkScoped(keepAlive(connection), { startImmediately: true })
   yield* Effect.forkScoped(announceAgain(connection))
+  yield* Effect.forkScoped(repeatHeartbeat(connection))
   if (connection.direction === "inbound") yield* Effect.sleep(Policies.pollInterval)
   while (true) {
     yield* now(pollHeight(connection))
@@ -163,6 +164,14 @@ const announceAgain = Effect.fnUntraced(function* (connection: PeerConnection) {
     yield* announce(connection)
   }
   return yield* Effect.forever(Effect.andThen(Effect.sleep(Policies.pollInterval), announce(connection)))
+})
+
+/** Our last heartbeat, once a timenode knows whose it is: the next may be a minute away. */
+const repeatHeartbeat = Effect.fnUntraced(function* (connection: PeerConnection) {
+  yield* Effect.sleep(Policies.announcementHeard)
+  const heartbeat = yield* Effect.flatMap(MasternodeRegistry, ({ lastBeat }) => lastBeat)
+  if (heartbeat === null || connection.agent !== "timenode") return
+  yield* Effect.ignore(connection.write({ _tag: "HeartbeatBroadcast", heartbeat }))
 })
 
 const pollHeight = Effect.fnUntraced(function* (connection: PeerConnection) {

@@ -91,6 +91,8 @@ export class MasternodeRegistry extends Context.Service<
     readonly activeAt: (at: bigint) => ReadonlyArray<ActiveMasternode>
     /** This node's next heartbeat, counted and stored; null when it is no masternode, or cannot store it. */
     readonly beat: Effect.Effect<SignedHeartbeat | null>
+    /** This node's last heartbeat, for peers that have come since; null before the first. */
+    readonly lastBeat: Effect.Effect<SignedHeartbeat | null>
     /** This node's word for another's heartbeat that counted, counted itself; null when it is not called for. */
     readonly witness: (heartbeat: SignedHeartbeat) => Effect.Effect<WitnessAttestation | null>
     /** Every known masternode, in order of first sight. */
@@ -114,6 +116,7 @@ export class MasternodeRegistry extends Context.Service<
         attestation: () => Effect.succeed("new"),
         activeAt: () => [],
         beat: Effect.succeed(null),
+        lastBeat: Effect.succeed(null),
         witness: () => Effect.succeed(null),
         list: Effect.succeed([]),
         heartbeats: Effect.succeed([]),
