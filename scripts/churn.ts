@@ -51,6 +51,8 @@ ConnectionPool.prototype.admit = function (transport) {
   return admit.call(this, transport)
 }
 
+const SUBSCRIBERS = "events.subscribers"
+
 /** Counters that only ever grow, moments, and bounds. */
 const NOT_CONTENTS = /^(generations|published|turn|time|limits?|.*At)$/
 
@@ -68,9 +70,15 @@ const contents = (of: object, path = "", depth = 4): Record<string, number> => {
   return found
 }
 
-/** What the process holds: fibers, and what keeps the event loop alive, by kind. */
+const poolContents = (): Record<string, number> =>
+  Object.fromEntries(Object.entries(allContents()).filter(([name]) => name !== SUBSCRIBERS))
+
+const allContents = (): Record<string, number> => Object.assign({}, ...Array.from(pools, (pool) => contents(pool)))
+
+/** What the process holds: fibers, subscribers, and what keeps the event loop alive, by kind. */
 const holdings = (): Record<string, number> => {
-  const found: Record<string, number> = { fibers }
+  // Some parts of the node subscribe for as long as it lives.
+  const found: Record<string, number> = { fibers, subscribers: allContents()[SUBSCRIBERS] ?? 0 }
   for (const kind of process.getActiveResourcesInfo()) found[kind] = (found[kind] ?? 0) + 1
   return found
 }
@@ -88,7 +96,7 @@ const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTim
 const left = async (before: Record<string, number> | undefined): Promise<ReadonlyArray<string>> => {
   const began = performance.now()
   while (true) {
-    const ofPool = Object.assign({}, ...Array.from(pools, (pool) => contents(pool))) as Record<string, number>
+    const ofPool = poolContents()
     const now = { ...holdings(), ...ofPool }
     const more = Object.entries(now).filter(
       ([name, count]) => count > (before === undefined ? Infinity : (before[name] ?? 0))

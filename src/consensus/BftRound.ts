@@ -34,8 +34,11 @@ import {
 import { leaderOf } from "./LeaderSchedule.ts"
 import { honestMinority, quorum } from "./Quorum.ts"
 
-/** Rounds of one epoch: each has a range of its own, so that a round's number says which set votes in it. */
-export const EPOCH_ROUNDS = 1_000
+/**
+ * Rounds of one epoch: each has a range of its own, so that a round's number says which set votes in it. It is a prime,
+ * so that epochs which last only a round or two do not all begin with the same leader.
+ */
+export const EPOCH_ROUNDS = 1_009
 
 /** A height that has not begun, with what is remembered of it from before a crash. */
 export const begin = (height: Height, self: string | null, memory: Memory | null = null): BftState => ({

@@ -139,7 +139,7 @@ export const layer = Layer.effect(
             }
             case "Wait": {
               const { round, step } = action
-              const duration = Policies.consensusStep(step, round % EPOCH_ROUNDS)
+              const duration = Policies.consensusStep(step, round % EPOCH_ROUNDS, network.blockSeconds)
               yield* later(step, duration, { _tag: "Timeout", height: running.height, step, round })
               break
             }

@@ -45,7 +45,7 @@ export const activeInPeriod = (
   const ever = new Map<string, string>()
   const counts = new Map<string, number>()
   let samples = 0
-  for (let at = end - network.blockSeconds; at <= end; at += SAMPLE_SECONDS) {
+  for (let at = end; at >= end - network.blockSeconds; at -= SAMPLE_SECONDS) {
     samples++
     for (const { peer, rewardAddress } of masternodes.activeAt(at)) {
       ever.set(peer, rewardAddress)

@@ -113,11 +113,18 @@ export const voteInterval = Duration.seconds(1)
 export const voteRequestFirst = Duration.seconds(1)
 export const voteRequestLongest = Duration.minutes(1)
 /**
- * How long a step of deciding a block may take, by the thousandth round at most: a block is sent and checked in the
- * first, votes are sent in the others. It grows, so that at last everybody is heard in time, and ends at a minute.
+ * How long a step of deciding a block may take: a block is sent and checked in the first, votes are sent in the others. It
+ * grows, so that at last everybody is heard in time, and ends at a minute. Where blocks are due in less than 100 s, it begins
+ * with a tenth of that, but never under a second.
  */
-export const consensusStep = (step: "Propose" | "Prevote" | "Precommit", round: number): Duration.Duration =>
-  Duration.seconds(Math.min(60, (step === "Propose" ? 10 : 5) + 3 * round))
+export const consensusStep = (
+  step: "Propose" | "Prevote" | "Precommit",
+  round: number,
+  blockSeconds: bigint
+): Duration.Duration => {
+  const first = Math.min(10, Math.max(1, Number(blockSeconds) / 10))
+  return Duration.seconds(Math.min(60, (step === "Propose" ? first : first / 2) + 0.3 * first * round))
+}
 /** As long as a height is not decided, what we said about it is said again so often. */
 export const consensusResend = Duration.seconds(5)
 /** While peers may have the missing block, or there are too few masternodes, it is looked at again so often. */

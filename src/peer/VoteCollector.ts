@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type { Electorate } from "../consensus/SpendPhase.ts"
+import { LEAST_MASTERNODES } from "../consensus/LeaderSchedule.ts"
 import { VoteTally } from "../consensus/VoteTally.ts"
 import { concatBytes } from "../protocol/ByteArray.ts"
 import { type Hash256, sha256, toHex } from "../protocol/Hash.ts"
@@ -128,7 +129,8 @@ export const layer = Layer.effect(
       if (pooled === undefined || pooled.phase._tag === "SpentFinalized" || ballots.has(id)) return
       const now = yield* millis
       const electorate = pooled.electorate ?? electorateAt(BigInt(Math.floor(now / 1000)))
-      if (electorate.members.length === 0) return
+      // A node that has just come may know nobody but itself, which decides nothing.
+      if (electorate.members.length < LEAST_MASTERNODES) return
       if (pooled.phase._tag === "Locked") {
         const at = yield* seconds
         yield* Effect.ignore(pool.advance(txid, { _tag: "Poll", electorate, at }))

@@ -23,7 +23,7 @@ export type ConsensusStep = "Waiting" | "TooFew" | "Halted" | "Propose" | "Prevo
 export interface ConsensusStatus {
   /** The height that is being decided, or will be next. */
   readonly height: Height
-  /** From 0 on; each time that another set takes over it goes on at the next thousand. */
+  /** From 0 on; each time that another set takes over it goes on at the next multiple of 1,009. */
   readonly round: number
   readonly step: ConsensusStep
   /** Whose turn it is; null while nothing is being decided. */

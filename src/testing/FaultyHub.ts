@@ -144,10 +144,10 @@ interface Link {
   isUp: boolean
 }
 
-/** Beginnings of lines that are told without being asked for. */
+/** Beginnings of lines that are told without being asked for, but for what a link itself begins with. */
 const told: ReadonlyArray<Buffer> = messageTags
   .filter((tag) => !(requestTags as ReadonlyArray<MessageTag>).includes(tag) && requestAnsweredBy(tag) === undefined)
-  .filter((tag) => tag !== "Version")
+  .filter((tag) => tag !== "Version" && tag !== "MasternodeAnnouncement")
   .map((tag) => Buffer.from(`{"${tag}":`))
 
 const isTold = (line: Uint8Array): boolean => told.some((start) => start.equals(line.subarray(0, start.length)))

@@ -14,15 +14,22 @@ import * as Logger from "effect/Logger"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
+import * as LocalMempool from "../layers/LocalMempool.ts"
 import * as MemoryChainStore from "../layers/MemoryChainStore.ts"
+import * as MemoryMasternodeRegistry from "../layers/MemoryMasternodeRegistry.ts"
 import * as MemoryPeerRegistry from "../layers/MemoryPeerRegistry.ts"
+import { memoryJournal, type PoolJournal } from "../layers/PoolJournal.ts"
 import { MemoryHub } from "../layers/registry/MemoryHub.ts"
+import type { StoredMasternodes } from "../layers/StoredMasternodes.ts"
 import * as TimeNode from "../layers/TimeNode.ts"
 import { type Seed, SigningKey } from "../protocol/Ed25519.ts"
 import { sha256, toHex } from "../protocol/Hash.ts"
 import { type Network, testnet } from "../protocol/Network.ts"
 import { peerId, type PeerId } from "../protocol/PeerId.ts"
 import { ChainStore } from "../services/ChainStore.ts"
+import { ConsensusJournal } from "../services/ConsensusJournal.ts"
+import { MasternodeRegistry } from "../services/MasternodeRegistry.ts"
+import { Mempool } from "../services/Mempool.ts"
 import { NodeConfig } from "../services/NodeConfig.ts"
 import { NodeIdentity } from "../services/NodeIdentity.ts"
 import { type Faults, FaultyHub } from "./FaultyHub.ts"
@@ -114,6 +121,12 @@ export const within = <A, E>(
 
 // --- internal ---
 
+interface Disk {
+  readonly stored: Context.Context<ChainStore | ConsensusJournal>
+  readonly pool: PoolJournal
+  masternodes: StoredMasternodes | null
+}
+
 interface NodeOptions {
   readonly hub: MemoryHub["Service"]
   readonly index: number
@@ -126,7 +139,11 @@ const makeNode = Effect.fnUntraced(function* (options: NodeOptions) {
   const { index, peers } = options
   const outer = yield* Effect.scope
   // What outlives a crash.
-  const disk = yield* Layer.build(Layer.fresh(MemoryChainStore.layer))
+  const disk: Disk = {
+    stored: yield* Layer.build(Layer.fresh(Layer.merge(MemoryChainStore.layer, ConsensusJournal.layerMemory))),
+    pool: memoryJournal(),
+    masternodes: null
+  }
   const key = new SigningKey(sha256(new TextEncoder().encode(`${options.seed} node ${index}`)) as Uint8Array as Seed)
   let running: { readonly scope: Scope.Closeable; readonly services: Context.Context<Services> } | undefined
 
@@ -134,7 +151,7 @@ const makeNode = Effect.fnUntraced(function* (options: NodeOptions) {
     if (running !== undefined) return
     const scope = yield* Scope.fork(outer)
     const memo = yield* Layer.makeMemoMap
-    const layer = nodeLayer(options, key, Context.get(disk, ChainStore))
+    const layer = nodeLayer(options, key, disk)
     running = { scope, services: yield* Effect.orDie(Layer.buildWithMemoMap(layer, memo, scope)) }
   })
   const crash = Effect.suspend(() => {
@@ -160,11 +177,8 @@ const makeNode = Effect.fnUntraced(function* (options: NodeOptions) {
   return node
 })
 
-const nodeLayer = (
-  { hub, index, network, peers, seed }: NodeOptions,
-  key: SigningKey,
-  chainStore: ChainStore["Service"]
-) => {
+const nodeLayer = ({ hub, index, network, peers, seed }: NodeOptions, key: SigningKey, disk: Disk) => {
+  const { pool, stored } = disk
   const own = peers[index]!
   const config = NodeConfig.layerTest({
     network,
@@ -181,7 +195,20 @@ const nodeLayer = (
   })
   return TimeNode.layerWith({
     identity,
-    chainStore: Layer.succeed(ChainStore, chainStore),
+    chainStore: Layer.succeed(ChainStore, Context.get(stored, ChainStore)),
+    mempool: Layer.effect(
+      Mempool,
+      Effect.suspend(() => LocalMempool.make(pool))
+    ),
+    masternodes: Layer.effect(
+      MasternodeRegistry,
+      Effect.gen(function* () {
+        const { registry, snapshot } = yield* MemoryMasternodeRegistry.make(disk.masternodes)
+        yield* Effect.addFinalizer(() => Effect.map(snapshot, (stored) => void (disk.masternodes = stored)))
+        return registry
+      })
+    ),
+    consensusJournal: Layer.succeed(ConsensusJournal, Context.get(stored, ConsensusJournal)),
     peers: MemoryPeerRegistry.layerOnHub.pipe(Layer.provide(Layer.succeed(MemoryHub, hub)))
   }).pipe(Layer.provideMerge(config))
 }

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
 import { leaderOf } from "../../src/consensus/LeaderSchedule.ts"
@@ -13,9 +14,18 @@ import type { PeerId } from "../../src/protocol/PeerId.ts"
 import { signSpends } from "../../src/protocol/Spend.ts"
 import { txid } from "../../src/protocol/Transaction.ts"
 import type { ConsensusMessage } from "../../src/services/Consensus.ts"
+import * as Policies from "../../src/peer/Policies.ts"
 import { coin as coinOf, owner, spend } from "../fixtures/Blocks.ts"
 import { dueMillis, peer } from "./Fixture.ts"
-import { assertEqualChains, blockOn, contradictions, makeNode, untilDue, untilHeight } from "./MasternodeNetwork.ts"
+import {
+  assertEqualChains,
+  blockOn,
+  contradictions,
+  makeNode,
+  minutely,
+  untilDue,
+  untilHeight
+} from "./MasternodeNetwork.ts"
 import { settle, wait } from "./Session.ts"
 
 /** The number of the member that leads the first round of a height. */
@@ -58,7 +68,8 @@ describe("BftConsensus", () => {
       yield* away.stop
       yield* untilDue(2)
       // The first leader says nothing, so that the second round decides.
-      assert.isAtLeast(yield* untilHeight(others, 2), 10)
+      const firstRound = Duration.toSeconds(Policies.consensusStep("Propose", 0, minutely.blockSeconds))
+      assert.isAtLeast(yield* untilHeight(others, 2), firstRound)
       yield* untilDue(3)
       yield* untilHeight(others, 3, 50)
       yield* away.start
