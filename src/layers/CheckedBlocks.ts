@@ -8,6 +8,7 @@ import { validateBlock } from "../consensus/BlockRules.ts"
 import { coinView } from "../consensus/CoinView.ts"
 import { type Block, blockHash } from "../protocol/Block.ts"
 import { toHex } from "../protocol/Hash.ts"
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Network } from "../protocol/Network.ts"
 import { type OutPointKey, outPointKey, type Utxo } from "../protocol/Utxo.ts"
@@ -42,7 +43,7 @@ export const checkBlocks = Effect.fnUntraced(function* (
   { coins, extent, legacy, network, parent: first }: CheckOptions
 ): Effect.fn.Return<Checked> {
   const clock = yield* Clock.Clock
-  const now = BigInt(Math.floor(clock.currentTimeMillisUnsafe() / 1_000))
+  const now = toUnixSeconds(clock.currentTimeMillisUnsafe())
   const checked: Array<CheckedBlock> = []
   let bytesTaken = 0
   let coinsTaken = 0

@@ -13,6 +13,7 @@ import { randomBytes } from "node:crypto"
 import type { Address } from "../protocol/Address.ts"
 import { SigningKey } from "../protocol/Ed25519.ts"
 import { toHex } from "../protocol/Hash.ts"
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import { devnet, type Network } from "../protocol/Network.ts"
 import { peerId, type PeerId } from "../protocol/PeerId.ts"
 import type { WalletFile } from "../protocol/WalletFile.ts"
@@ -47,7 +48,7 @@ export interface DevnetOptions {
 
 /** Starts a network whose first block is due one block time from now. A request to stop one of its nodes stops all. */
 export const make = Effect.fn("Devnet.make")(function* ({ blockTime, nodes }: DevnetOptions) {
-  const now = BigInt(Math.floor((yield* Clock.currentTimeMillis) / 1_000))
+  const now = toUnixSeconds(yield* Clock.currentTimeMillis)
   const network = devnet({ genesisTime: now, blockSeconds: BigInt(blockTime) })
   const shared = yield* Layer.build(Layer.merge(MemoryPeerRegistry.layerHub, NodeLifecycle.layer))
   const hub = Context.get(shared, MemoryHub)

@@ -16,6 +16,7 @@ import { addressScript, belongsTo, parseAddress } from "../protocol/Address.ts"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import type { SigningKey } from "../protocol/Ed25519.ts"
 import { type Hash256, toHex } from "../protocol/Hash.ts"
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { formatTime, InvalidAmount, type Satoshi } from "../protocol/Satoshi.ts"
 import { signSpends } from "../protocol/Spend.ts"
@@ -84,7 +85,7 @@ export const make = Effect.fnUntraced(function* (keys: WalletKeys) {
   )
 
   const send = Effect.fnUntraced(function* (plan: SpendPlan, key: SigningKey) {
-    const timestamp = BigInt(Math.floor((yield* Clock.currentTimeMillis) / 1_000))
+    const timestamp = toUnixSeconds(yield* Clock.currentTimeMillis)
     const transaction = signSpends(transactionOf(plan, timestamp), key)
     const txid = transactionId(transaction)
     yield* pool

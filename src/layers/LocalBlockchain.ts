@@ -19,6 +19,7 @@ import { bytesEqual } from "../protocol/ByteArray.ts"
 import { genesis } from "../protocol/Genesis.ts"
 import { type Hash256, toHex } from "../protocol/Hash.ts"
 import { type Height, height as toHeight } from "../protocol/Height.ts"
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { dueTime, type Network } from "../protocol/Network.ts"
 import {
@@ -116,7 +117,7 @@ export const layer: Layer.Layer<Blockchain, StoreError, ChainStore | UtxoStore |
       const fork = before === undefined ? index.heightOf(previousHash) : Number(before.fork)
       if (fork === undefined) return Effect.succeed({ _tag: "Orphan" })
       const parent = before?.blocks.at(-1)!.block.header ?? headerOf(network, toHeight(fork))
-      const now = BigInt(Math.floor(clock.currentTimeMillisUnsafe() / 1_000))
+      const now = toUnixSeconds(clock.currentTimeMillisUnsafe())
       const context = { network, legacy, now, parent: { header: parent, hash: previousHash } }
       const rejection = rejectionWithoutCoins(block, context)
       if (rejection !== undefined) {

@@ -18,6 +18,7 @@ import { validateTransaction } from "../consensus/TransactionRules.ts"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import { type Hash256, toHex } from "../protocol/Hash.ts"
 import { height as toHeight } from "../protocol/Height.ts"
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { type OutPoint, type Transaction, txid as transactionId } from "../protocol/Transaction.ts"
 import { type OutPointKey, outPointKey, type UtxoState } from "../protocol/Utxo.ts"
@@ -50,7 +51,7 @@ export const make = Effect.fnUntraced(function* (journal: PoolJournal) {
   const turn = yield* Semaphore.make(1)
   const hub = yield* Effect.acquireRelease(PubSub.sliding<PoolEvent>(Limits.POOL_EVENTS), PubSub.shutdown)
   const tell = (event: PoolEvent) => PubSub.publish(hub, event)
-  const seconds = Effect.map(Clock.currentTimeMillis, (now) => BigInt(Math.floor(now / 1000)))
+  const seconds = Effect.map(Clock.currentTimeMillis, toUnixSeconds)
 
   const coinsOf = (outpoints: ReadonlyArray<OutPoint>) =>
     Effect.map(utxos.getMany(outpoints), (confirmed) => {

@@ -6,6 +6,7 @@
  */
 import { heartbeatId, type SignedHeartbeat } from "../protocol/Heartbeat.ts"
 import { toHex } from "../protocol/Hash.ts"
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { MasternodeRecord } from "../protocol/Masternode.ts"
 import { networkGroup } from "../protocol/NetworkGroup.ts"
@@ -106,7 +107,7 @@ export class MasternodeEntry {
   }
 
   statusAt(now: number): MasternodeStatus {
-    if (this.isActiveAt(toSeconds(now))) return "active"
+    if (this.isActiveAt(toUnixSeconds(now))) return "active"
     if (this.last === null && this.hasOtherKey) return "unproven"
     return this.source === "hinted" ? "hinted" : "silent"
   }
@@ -128,5 +129,3 @@ export class MasternodeEntry {
     }
   }
 }
-
-export const toSeconds = (milliseconds: number): bigint => BigInt(Math.floor(milliseconds / 1000))

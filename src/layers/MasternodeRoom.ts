@@ -4,9 +4,10 @@
  * Hearsay goes first. Among those that announced themselves, the network group that has most gives one up, and only for
  * a newcomer whose group has fewer: whoever owns one group displaces nobody outside it, however many addresses it has.
  */
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import { networkGroup } from "../protocol/NetworkGroup.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
-import { type MasternodeEntry, toSeconds } from "./MasternodeEntry.ts"
+import type { MasternodeEntry } from "./MasternodeEntry.ts"
 
 /** The entry that goes for `newcomer`; undefined when it has to wait. */
 export const givesWay = (
@@ -22,7 +23,7 @@ export const givesWay = (
   const [largest, size] = [...sizes].reduce((most, each) => (each[1] > most[1] ? each : most))
   const isCrowded = size > (sizes.get(own) ?? 0) + 1
   const group = isCrowded ? largest : own
-  const at = toSeconds(now)
+  const at = toUnixSeconds(now)
   let silent: MasternodeEntry | undefined
   let youngest: MasternodeEntry | undefined
   for (const entry of entries) {

@@ -17,6 +17,7 @@ import {
   verifyHeartbeat,
   type WitnessAttestation
 } from "../protocol/Heartbeat.ts"
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { MasternodeRecord } from "../protocol/Masternode.ts"
 import { networkGroup } from "../protocol/NetworkGroup.ts"
@@ -28,8 +29,7 @@ import {
   HEARTBEAT_VALIDITY,
   LONGEST_SILENCE,
   MasternodeEntry,
-  type MasternodeMemory,
-  toSeconds
+  type MasternodeMemory
 } from "./MasternodeEntry.ts"
 import { givesWay } from "./MasternodeRoom.ts"
 
@@ -159,7 +159,7 @@ export class MasternodeTable {
       counted === undefined ||
       witness === undefined ||
       witness.peer === counted.peer ||
-      !witness.isActiveAt(toSeconds(now)) ||
+      !witness.isActiveAt(toUnixSeconds(now)) ||
       !bytesEqual(witness.record.publicKey, attestation.witnessPubkey)
     ) {
       return "foreign"
@@ -174,7 +174,7 @@ export class MasternodeTable {
   beat(now: number): SignedHeartbeat | null {
     if (this.#own === null) return null
     const entry = this.#entries.get(this.#own.peer)!
-    const time = toSeconds(now)
+    const time = toUnixSeconds(now)
     const last = entry.last ?? { sequenceNumber: 0n, timestamp: 0n }
     const next = last.timestamp + HEARTBEAT_SPACING
     // A last time that is hours ahead was signed by a clock that was wrong: nobody took it, and nobody holds it.
@@ -196,10 +196,10 @@ export class MasternodeTable {
     const own = this.#own
     const counted = this.#byId.get(toHex(heartbeatId(heartbeat)))
     if (own === null || counted === undefined || counted.peer === own.peer) return null
-    if (!this.#entries.get(own.peer)!.isActiveAt(toSeconds(now)) || !needsWitness(counted, own.peer)) return null
+    if (!this.#entries.get(own.peer)!.isActiveAt(toUnixSeconds(now)) || !needsWitness(counted, own.peer)) return null
     this.#addWitness(counted, own.peer)
     return signAttestation(
-      { heartbeatHash: heartbeatId(heartbeat), witnessAddress: own.peer, witnessTimestamp: toSeconds(now) },
+      { heartbeatHash: heartbeatId(heartbeat), witnessAddress: own.peer, witnessTimestamp: toUnixSeconds(now) },
       own.key
     )
   }
@@ -296,7 +296,7 @@ const ANY_PORT = 1
 const EXPIRY_INTERVAL = 10_000
 
 const isFresh = (timestamp: bigint, now: number): boolean => {
-  const age = toSeconds(now) - timestamp
+  const age = toUnixSeconds(now) - timestamp
   return age <= HEARTBEAT_VALIDITY && age >= -HEARTBEAT_VALIDITY
 }
 

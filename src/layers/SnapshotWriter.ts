@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { concatBytes } from "../protocol/ByteArray.ts"
 import { type Hash256, sha256Stream } from "../protocol/Hash.ts"
 import { height, type Height } from "../protocol/Height.ts"
 import * as Limits from "../protocol/Limits.ts"
@@ -68,7 +69,7 @@ export const snapshotOf = Effect.fn("SnapshotWriter.snapshotOf")(function* (
   let digest: Hash256 | undefined
   const summed = Stream.fromIterable([encodeHeader(network, base)]).pipe(
     Stream.concat(hashesTo(store, target)),
-    Stream.concat(Stream.map(coins, (page) => joined(page.map(encodeCoin)))),
+    Stream.concat(Stream.map(coins, (page) => concatBytes(...page.map(encodeCoin)))),
     Stream.concat(blocksAfter(store, target)),
     Stream.tap((bytes) => Effect.sync(() => sum.update(bytes)))
   )
@@ -81,8 +82,6 @@ export const snapshotOf = Effect.fn("SnapshotWriter.snapshotOf")(function* (
 const notPossible = (detail: string) => new SnapshotError({ reason: "NotPossible", detail })
 
 const max = (...values: ReadonlyArray<bigint>): bigint => values.reduce((a, b) => (a > b ? a : b))
-
-const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat(parts))
 
 /** The outputs of the store with a change laid over them, in the order of their keys. */
 const coinsOf = (
@@ -113,7 +112,7 @@ const hashesTo = (store: ChainStore["Service"], last: Height): Stream.Stream<Uin
     return Effect.map(store.hashes(height(from), Math.min(left, Limits.HASHES_PER_READ)), (hashes) => {
       const next = from + BigInt(hashes.length)
       const isLast = next > last || hashes.length === 0
-      return [[joined(hashes)], isLast ? Option.none() : Option.some(next)] as const
+      return [[concatBytes(...hashes)], isLast ? Option.none() : Option.some(next)] as const
     })
   })
 
@@ -123,5 +122,5 @@ const blocksAfter = (store: ChainStore["Service"], base: Height): Stream.Stream<
       const at = height(base + BigInt(offset))
       return store.blocks(at, at, { count: 1, bytes: 0 })
     }),
-    Stream.map((blocks) => joined(blocks.map(encodeSnapshotBlock)))
+    Stream.map((blocks) => concatBytes(...blocks.map(encodeSnapshotBlock)))
   )

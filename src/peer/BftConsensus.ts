@@ -25,6 +25,7 @@ import { bytesEqual } from "../protocol/ByteArray.ts"
 import type { PublicKey } from "../protocol/Ed25519.ts"
 import { toHex } from "../protocol/Hash.ts"
 import { height as toHeight, type Height } from "../protocol/Height.ts"
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Message, MessageOf } from "../protocol/Message.ts"
 import { dueTime, expectedHeight } from "../protocol/Network.ts"
@@ -241,7 +242,7 @@ export const layer = Layer.effect(
         idle = "Waiting"
         return yield* lookAfter(Duration.millis(due - now))
       }
-      const expected = expectedHeight(network, BigInt(Math.floor(now / 1_000)))
+      const expected = expectedHeight(network, toUnixSeconds(now))
       if (current === undefined) return yield* start(next, expected, now)
       if (current.due < expected) {
         const committee = committeeOf(masternodes, network, expected)
@@ -475,4 +476,4 @@ const signedName = (
 
 type ConsensusFailure = StoreError | BlockRejected
 
-const nowSeconds = Effect.map(Clock.currentTimeMillis, (now) => BigInt(Math.floor(now / 1_000)))
+const nowSeconds = Effect.map(Clock.currentTimeMillis, toUnixSeconds)

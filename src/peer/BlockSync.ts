@@ -18,6 +18,7 @@ import { describe, provesMisbehaviour } from "../consensus/BlockRejection.ts"
 import { type Block, blockMemory } from "../protocol/Block.ts"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import { height, type Height } from "../protocol/Height.ts"
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import { expectedHeight } from "../protocol/Network.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
@@ -60,7 +61,7 @@ export const layer = Layer.effect(
     const asking = yield* FiberMap.make<PeerId>()
 
     const reachable = Effect.map(Clock.currentTimeMillis, (now) =>
-      sources.above(chain.tip().height, expectedHeight(chain.network, BigInt(Math.floor(now / 1_000))) + 1n)
+      sources.above(chain.tip().height, expectedHeight(chain.network, toUnixSeconds(now)) + 1n)
     )
     const lateAfter = () => Math.max(LATE_RANGE, Policies.lateAnswers * sources.pace)
 

@@ -7,6 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Response } from "../protocol/Exchange.ts"
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import type { Encoded } from "../protocol/wire/Encoded.ts"
 import * as Wire from "../protocol/wire/Wire.ts"
 import { Blockchain } from "../services/Blockchain.ts"
@@ -33,7 +34,7 @@ export const layer = Layer.effect(
           return Wire.encode({
             _tag: "Pong",
             nonce: request.nonce,
-            timestamp: BigInt(Math.floor(clock.currentTimeMillisUnsafe() / 1000))
+            timestamp: toUnixSeconds(clock.currentTimeMillisUnsafe())
           })
         case "GetBlockHeight":
           return Wire.encode({ _tag: "BlockHeightResponse", height: chain.tip().height })

@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import { bytesEqual } from "../protocol/ByteArray.ts"
 import { toHex } from "../protocol/Hash.ts"
 import { GENESIS_HEIGHT } from "../protocol/Height.ts"
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { Message } from "../protocol/Message.ts"
 import { PROTOCOL_VERSION } from "../protocol/Network.ts"
@@ -236,4 +237,4 @@ const keepAlive = Effect.fnUntraced(function* (connection: PeerConnection) {
 /** From the first of the missed pings to the last. A peer that gossips but never answers is left in peace. */
 const LONGEST_SILENCE = (Policies.missedPings - 1) * Duration.toMillis(Policies.pingInterval)
 
-const unixSeconds = Effect.map(Clock.currentTimeMillis, (now) => BigInt(Math.floor(now / 1000)))
+const unixSeconds = Effect.map(Clock.currentTimeMillis, toUnixSeconds)

@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import { spentState } from "../consensus/SpendPhase.ts"
 import { addressOf, scriptText } from "../protocol/Address.ts"
 import type { PublicKey } from "../protocol/Ed25519.ts"
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import type { Network } from "../protocol/Network.ts"
 import { type OutPoint, type Transaction, txid } from "../protocol/Transaction.ts"
 import type { UtxoState } from "../protocol/Utxo.ts"
@@ -24,7 +25,7 @@ export const make = Effect.gen(function* () {
   const subscriptions = new Subscriptions()
 
   const tell = Effect.fnUntraced(function* (changes: ReadonlyArray<Change>) {
-    const timestamp = BigInt(Math.floor((yield* Clock.currentTimeMillis) / 1000))
+    const timestamp = toUnixSeconds(yield* Clock.currentTimeMillis)
     for (const { address, newState, outpoint } of changes) {
       for (const peer of subscriptions.subscribers(outpoint, address)) {
         const change = { outpoint, newState, timestamp }

@@ -16,6 +16,7 @@ import { LEAST_MASTERNODES } from "../consensus/LeaderSchedule.ts"
 import { VoteTally } from "../consensus/VoteTally.ts"
 import { concatBytes } from "../protocol/ByteArray.ts"
 import { type Hash256, sha256, toHex } from "../protocol/Hash.ts"
+import { toUnixSeconds } from "../protocol/Integer.ts"
 import * as Limits from "../protocol/Limits.ts"
 import type { PeerId } from "../protocol/PeerId.ts"
 import type { UtxoState } from "../protocol/Utxo.ts"
@@ -45,7 +46,7 @@ export const layer = Layer.effect(
     const against = new Map<string, Vote>()
     const turn = yield* Semaphore.make(1)
     const millis = Clock.currentTimeMillis
-    const seconds = Effect.map(millis, (now) => BigInt(Math.floor(now / 1000)))
+    const seconds = Effect.map(millis, toUnixSeconds)
 
     const electorateAt = (at: bigint): Electorate => {
       const members = masternodes.activeAt(at).map(({ peer, publicKey }) => ({ address: peer, publicKey }))
@@ -128,14 +129,14 @@ export const layer = Layer.effect(
       const pooled = yield* pool.get(txid)
       if (pooled === undefined || pooled.phase._tag === "SpentFinalized" || ballots.has(id)) return
       const now = yield* millis
-      const electorate = pooled.electorate ?? electorateAt(BigInt(Math.floor(now / 1000)))
+      const electorate = pooled.electorate ?? electorateAt(toUnixSeconds(now))
       // A node that has just come may know nobody but itself, which decides nothing.
       if (electorate.members.length < LEAST_MASTERNODES) return
       if (pooled.phase._tag === "Locked") {
         const at = yield* seconds
         yield* Effect.ignore(pool.advance(txid, { _tag: "Poll", electorate, at }))
       }
-      const ballot: Ballot = { tally: new VoteTally(electorate), asked: now, wait: FIRST_WAIT }
+      const ballot: Ballot = { txid, tally: new VoteTally(electorate), asked: now, wait: FIRST_WAIT }
       ballots.set(id, ballot)
       const own = yield* approve(txid, electorate)
       if (own !== undefined) {
@@ -155,7 +156,7 @@ export const layer = Layer.effect(
       if (ballot === undefined) {
         if ((yield* pool.get(vote.txid)) !== undefined) return "ignored"
         const now = yield* millis
-        const voter = masternodes.activeAt(BigInt(Math.floor(now / 1000))).find(({ peer }) => peer === vote.voter)
+        const voter = masternodes.activeAt(toUnixSeconds(now)).find(({ peer }) => peer === vote.voter)
         if (voter === undefined) return "ignored"
         if (!verifyVote(vote, voter.publicKey)) return "forged"
         if (!early.add(vote, now)) return "ignored"
@@ -183,7 +184,7 @@ export const layer = Layer.effect(
     const askFor = Effect.fnUntraced(function* (now: number) {
       let left = Limits.VOTE_REQUESTS
       for (const [id, ballot] of ballots) {
-        const pooled = left > 0 ? yield* pool.get(hashOf(id)) : undefined
+        const pooled = left > 0 ? yield* pool.get(ballot.txid) : undefined
         if (left > 0 && pooled === undefined) ballots.delete(id)
         if (pooled === undefined || now - ballot.asked < ballot.wait) continue
         left--
@@ -248,6 +249,7 @@ export const layer = Layer.effect(
 // --- internal ---
 
 interface Ballot {
+  readonly txid: Hash256
   readonly tally: VoteTally
   /** When votes were asked for last, and how long to wait until they are again; milliseconds. */
   asked: number
@@ -263,5 +265,3 @@ const electorateId = (members: Electorate["members"]): string => {
     sha256(concatBytes(...members.flatMap(({ address, publicKey }) => [utf8.encode(`${address} `), publicKey])))
   )
 }
-
-const hashOf = (id: string): Hash256 => new Uint8Array(Buffer.from(id, "hex")) as Hash256

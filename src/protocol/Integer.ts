@@ -30,3 +30,6 @@ export const I64 = Schema.BigInt.check(Schema.isBetweenBigInt({ minimum: MIN_I64
 /** Unix time in whole seconds. Signed on the wire, so a peer can send a time before 1970. */
 export const UnixSeconds = I64
 export type UnixSeconds = bigint
+
+/** The second that a time in milliseconds falls in. */
+export const toUnixSeconds = (milliseconds: number): bigint => BigInt(Math.floor(milliseconds / 1_000))

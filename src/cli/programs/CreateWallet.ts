@@ -1,6 +1,7 @@
 /**
  * A new wallet in a data directory: of a new key, or of the one in a wallet of `timed`.
  */
+import { toUnixSeconds } from "../../protocol/Integer.ts"
 import { existsSync, readFileSync } from "node:fs"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
@@ -20,7 +21,7 @@ export const createWallet = Effect.fnUntraced(function* (flags: SealFlagValues, 
   if (text !== null && text.length > WALLET_TEXT) {
     return yield* failure("usage", `--label: at most ${WALLET_TEXT} characters`)
   }
-  const now = BigInt(Math.floor((yield* Clock.currentTimeMillis) / 1_000))
+  const now = toUnixSeconds(yield* Clock.currentTimeMillis)
   yield* keep(where, SealedWallet.generate(where.network, now, text), flags)
 })
 

@@ -3,6 +3,7 @@
  *
  * Synchronous throughout: every change of a claim, a slot or a budget is one step that nothing can come between.
  */
+import { toUnixSeconds } from "../../protocol/Integer.ts"
 import * as Effect from "effect/Effect"
 import * as Limits from "../../protocol/Limits.ts"
 import type { PeerId } from "../../protocol/PeerId.ts"
@@ -223,7 +224,7 @@ export class ConnectionPool implements ConnectionHost {
     const ping = {
       _tag: "Ping",
       nonce: BigInt(suspect.generation),
-      timestamp: BigInt(Math.floor(this.turns.wallTime(now) / 1000))
+      timestamp: toUnixSeconds(this.turns.wallTime(now))
     } as const
     const probe: Probe = { heardAt: suspect.heardAt, until: now + Limits.PROBE_TIMEOUT, waiting: new Set() }
     this.probes.set(suspect, probe)

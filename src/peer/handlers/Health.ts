@@ -7,10 +7,11 @@ import { PeerConnections } from "../../services/PeerConnections.ts"
 import { PeerRegistry } from "../../services/PeerRegistry.ts"
 import { Sync } from "../../services/Sync.ts"
 import type { AnswersTo, ReactionsTo } from "../Handlers.ts"
+import { toUnixSeconds } from "../../protocol/Integer.ts"
 
 export const answers: AnswersTo<"Ping"> = {
   Ping: ({ nonce }) =>
-    Effect.map(Clock.currentTimeMillis, (now) => ({ _tag: "Pong", nonce, timestamp: BigInt(Math.floor(now / 1000)) }))
+    Effect.map(Clock.currentTimeMillis, (now) => ({ _tag: "Pong", nonce, timestamp: toUnixSeconds(now) }))
 }
 
 export const reactions = Effect.gen(function* () {

@@ -1,6 +1,7 @@
 /**
  * Methods about bans.
  */
+import { toUnixSeconds } from "../../protocol/Integer.ts"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Limits from "../../protocol/Limits.ts"
@@ -31,8 +32,8 @@ export const listbanned = defineMethod({
       Effect.map(guard.bans, (bans) =>
         bans.map(({ peer, reason, since, until }) => ({
           address: peer,
-          ban_created: seconds(since),
-          banned_until: seconds(until),
+          ban_created: toUnixSeconds(since),
+          banned_until: toUnixSeconds(until),
           reason
         }))
       )
@@ -87,5 +88,3 @@ export const clearbanned = defineMethod({
 })
 
 // --- internal ---
-
-const seconds = (milliseconds: number): bigint => BigInt(Math.floor(milliseconds / 1000))

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { quorum } from "../../consensus/Quorum.ts"
 import { toHex } from "../../protocol/Hash.ts"
+import { toUnixSeconds } from "../../protocol/Integer.ts"
 import * as Limits from "../../protocol/Limits.ts"
 import { MasternodeTier } from "../../protocol/Masternode.ts"
 import {
@@ -54,7 +55,7 @@ export const masternodelist = defineMethod({
           is_active: masternode.status === "active",
           last_heartbeat: masternode.lastHeartbeat?.timestamp ?? null,
           public_key: toHex(masternode.publicKey),
-          registered_at: BigInt(Math.floor(masternode.firstSeen / 1000)),
+          registered_at: toUnixSeconds(masternode.firstSeen),
           status: statusText[masternode.status],
           tier: masternode.tier,
           total_uptime: masternode.uptime,
@@ -111,7 +112,7 @@ export const getconsensusinfo = defineMethod({
   errors: [],
   run: Effect.fnUntraced(function* () {
     const registry = yield* MasternodeRegistry
-    const now = BigInt(Math.floor((yield* Clock.currentTimeMillis) / 1000))
+    const now = toUnixSeconds(yield* Clock.currentTimeMillis)
     const { length } = registry.activeAt(now)
     return { masternodes: length, quorum: quorum(length), type: "BFT" }
   })

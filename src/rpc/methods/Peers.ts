@@ -1,6 +1,7 @@
 /**
  * Methods about peers.
  */
+import { toUnixSeconds } from "../../protocol/Integer.ts"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { MasternodeTier } from "../../protocol/Masternode.ts"
@@ -55,13 +56,13 @@ export const getpeerinfo = defineMethod({
         addr: formatPeerAddress(peer),
         bytesrecv: peer.bytesReceived,
         bytessent: peer.bytesSent,
-        conntime: seconds(peer.connectedAt),
+        conntime: toUnixSeconds(peer.connectedAt),
         gossip_dropped: dropped,
         inbound: peer.direction === "inbound",
         is_masternode: tiers.has(peer.peer),
         last_block: secondsOrNull(peer.lastBlockAt),
         last_transaction: secondsOrNull(peer.lastTransactionAt),
-        lastseen: seconds(peer.lastReceivedAt),
+        lastseen: toUnixSeconds(peer.lastReceivedAt),
         pingtime: peer.ping === null ? null : peer.ping / 1000,
         requests_in_flight: peer.pendingRequests,
         sendqueue_bytes: peer.outboundBytes,
@@ -116,6 +117,4 @@ export const getlimits = defineMethod({
 // --- internal ---
 
 const secondsOrNull = (milliseconds: number | null): bigint | null =>
-  milliseconds === null ? null : seconds(milliseconds)
-
-const seconds = (milliseconds: number): bigint => BigInt(Math.floor(milliseconds / 1000))
+  milliseconds === null ? null : toUnixSeconds(milliseconds)

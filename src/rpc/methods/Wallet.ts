@@ -9,6 +9,7 @@ import * as Schema from "effect/Schema"
 import { outputSum } from "../../consensus/TransactionRules.ts"
 import { addressScript, belongsTo, parseAddress } from "../../protocol/Address.ts"
 import { toHex } from "../../protocol/Hash.ts"
+import { toUnixSeconds } from "../../protocol/Integer.ts"
 import { RPC_HISTORY, TRANSACTION_INPUTS, WALLET_TEXT, WALLET_UNLOCKED } from "../../protocol/Limits.ts"
 import { Blockchain } from "../../services/Blockchain.ts"
 import { Wallet } from "../../services/Wallet.ts"
@@ -64,7 +65,7 @@ export const getwalletinfo = defineMethod({
           immature_balance: timeAmount(0n),
           label,
           unconfirmed_balance: timeAmount(pending),
-          unlocked_until: encrypted ? BigInt(Math.floor((unlockedUntil ?? 0) / 1_000)) : null
+          unlocked_until: encrypted ? toUnixSeconds(unlockedUntil ?? 0) : null
         }
       })
     )
